@@ -1,0 +1,44 @@
+# make demo   installs, then evaluates the embedded model on the embedded world
+# make test   lint, types, tests
+# make proof  slow proofs and measurements, printed
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+TORCH = 2.13.0
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export TOKENIZERS_PARALLELISM = false
+
+.PHONY: demo test proof pretrain clean
+
+$(VENV)/core: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	PIP=$(BIN)/pip TORCH=$(TORCH) sh torch.sh
+	$(BIN)/pip install --quiet -c constraints.txt -e .
+	touch $@
+
+$(VENV)/dev: $(VENV)/core
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[dev]"
+	touch $@
+
+demo: $(VENV)/core
+	$(BIN)/harness eval --model tiny --task scenes --limit 24 --output-path runs/demo
+
+test: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q
+
+proof: $(VENV)/dev
+	$(BIN)/python -m benchmarks.parity
+	$(BIN)/python -m benchmarks.pixels
+	$(BIN)/python -m benchmarks.overlap
+	$(BIN)/python -m benchmarks.resume
+	$(BIN)/python -m pytest -q -m proof -s
+	$(BIN)/python -m benchmarks.tiny
+
+pretrain: $(VENV)/core
+	$(BIN)/python -m trainer.pretrain --out runs/pretrain
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,1 @@
+"""Runs a model, records what happened, and holds the command line."""

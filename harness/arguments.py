@@ -1,0 +1,84 @@
+"""Arguments from the command line: `k=v,k=v`, JSON or `@file.json`, into a module's own dataclass."""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+from tasks.registry import unknown
+
+SECRETS = ("key", "token", "password", "secret")
+
+
+def parse_arguments(text: str) -> dict[str, Any]:
+    """`a=1,b=x`, a JSON object, or `@file.json` holding one; ValueError says what is wrong with anything else."""
+    text = text.strip()
+    if text.startswith("@"):
+        try:
+            text = Path(text[1:]).read_text(encoding="utf-8")
+        except OSError as error:
+            raise ValueError(f"the arguments file {text[1:]} cannot be read: {error.strerror}") from None
+    if text.lstrip().startswith("{"):
+        try:
+            found = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"the arguments are not JSON: {error}") from None
+    else:
+        found = dict(_pair(part) for part in text.split(",") if part.strip())
+    for name in found:
+        if any(word in name.lower().split("_") for word in SECRETS) or name.lower() in ("api_key", "apikey"):
+            raise ValueError(f"{name}= is a secret and secrets come from the environment only")
+    return dict(found)
+
+
+def _pair(part: str) -> tuple[str, str]:
+    name, sign, value = part.partition("=")
+    if not sign or not name.strip():
+        raise ValueError(f"{part.strip()!r} is not of the form name=value")
+    return name.strip(), value.strip()
+
+
+def fill(kind: type[Any], given: Mapping[str, Any], owner: str) -> Any:
+    """The dataclass `kind` with the given values converted to its types; ValueError names what does not fit."""
+    known = {one.name: one for one in fields(kind)}
+    hints = typing.get_type_hints(kind)
+    for name in given:
+        if name not in known:
+            raise ValueError(unknown(f"argument of {owner}", name, known) if known else f"{owner} takes no arguments")
+    missing = [
+        name
+        for name, one in known.items()
+        if name not in given and one.default is MISSING and one.default_factory is MISSING
+    ]
+    if missing:
+        raise ValueError(f"{owner} needs {', '.join(f'{name}=' for name in missing)}")
+    return kind(**{name: _convert(value, hints[name], f"{owner}: {name}") for name, value in given.items()})
+
+
+def _convert(value: Any, hint: Any, place: str) -> Any:
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        if value is None or (value == "none" and type(None) in inner):
+            return None
+        return _convert(value, next(one for one in inner if one is not type(None)), place)
+    if origin is typing.Literal:
+        if value not in inner:
+            raise ValueError(unknown(f"value of {place}", str(value), [str(one) for one in inner]))
+        return value
+    if origin is tuple:
+        parts = value if isinstance(value, list | tuple) else str(value).split("+")
+        return tuple(_convert(part, inner[0], place) for part in parts)
+    if hint is bool:
+        words = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
+        if str(value).lower() not in words:
+            raise ValueError(f"{place}={value!r} is neither true nor false")
+        return words[str(value).lower()]
+    try:
+        return hint(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{place}={value!r} is not {hint.__name__}") from None

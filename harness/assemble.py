@@ -1,0 +1,68 @@
+"""Puts a run together: task, model, verifier and reward by name. The only caller of a reward's `build`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.arguments import fill
+from harness.model import MODELS, Cell, Model, Setting
+from harness.plan import choose, make_plan
+from reward.reward import REWARDS, Reward
+from reward.verifier import VERIFIERS, Verifier
+from tasks.registry import TASKS, find_module
+from tasks.sample import Sample
+from tasks.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """Everything a run needs."""
+
+    task: Task
+    samples: tuple[Sample, ...]
+    plan: tuple[Cell, ...]
+    model: Model
+    verifier: Verifier
+    reward: Reward
+    images: int
+    seed: int
+
+
+def load_task(name: str, arguments: Mapping[str, Any]) -> Task:
+    """A task by its registered or dotted name."""
+    module = find_module("task", name, TASKS)
+    task: Task = module.load(fill(module.Arguments, arguments, f"task {name!r}"))
+    return task
+
+
+def build_verifier(name: str, arguments: Mapping[str, Any]) -> Verifier:
+    """A verifier by its registered or dotted name."""
+    module = find_module("verifier", name, VERIFIERS)
+    verifier: Verifier = module.build(fill(module.Arguments, arguments, f"verifier {name!r}"))
+    return verifier
+
+
+def build_model(name: str, arguments: Mapping[str, Any], setting: Setting) -> Model:
+    """A model by its registered or dotted name."""
+    module = find_module("model", name, MODELS)
+    model: Model = module.build(fill(module.Arguments, arguments, f"model {name!r}"), setting)
+    return model
+
+
+def build_reward(task: Task, verifier: Verifier) -> Reward:
+    """The reward that a task asks for, over this verifier."""
+    reward: Reward = find_module("reward", task.reward.kind, REWARDS).build(task.reward, verifier)
+    return reward
+
+
+def choose_plan(
+    task: Task, num_images: int | None, seed: int, limit: float | None, ids: Sequence[str]
+) -> tuple[tuple[Sample, ...], int, tuple[Cell, ...]]:
+    """The samples of a run, images of each, and every image with its seed."""
+    samples = choose(task, limit, ids)
+    images = task.images if num_images is None else num_images
+    if images < 1:
+        raise ValueError(f"--num-images must be at least 1, not {images}")
+    return samples, images, make_plan(samples, images, seed)

@@ -1,0 +1,1 @@
+"""The unified model: BAGEL's architecture, batched, loading checkpoints by the official parameter names."""

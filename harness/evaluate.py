@@ -1,0 +1,144 @@
+"""The evaluation loop: generate, score, append; one batch is scored while the next is made."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from harness.assemble import Assembly
+from harness.guards import guards
+from harness.model import Cell, Model, RequestFailed
+from harness.plan import share
+from harness.record import Row, verdict_rows
+from harness.run_folder import RunStore, picture_name
+from reward.verdict import Score
+from tasks.sample import Failure, Generation, Response, Sample
+
+IN_FLIGHT = 2
+"""Batches that may wait for their scores while the model works on."""
+Item = TypeVar("Item")
+
+
+class Stopped(Exception):
+    """A failed row under `--on-error stop`; exit code 4."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A batch of generations and the seconds each of its images took."""
+
+    cells: tuple[Cell, ...]
+    generations: tuple[Generation, ...]
+    seconds: float
+
+
+def evaluate(
+    assembly: Assembly,
+    store: RunStore,
+    batch_size: int,
+    stop_on_error: bool = False,
+    progress: Callable[[Row], None] = lambda _: None,
+) -> None:
+    """Makes and scores what the run folder does not hold yet; every row is on disk when this returns or raises."""
+    done = {key for key, row in store.rows().items() if row["status"] == "ok"}
+    mine = share(assembly.plan, store.rank, store.processes)
+    left = [cell for cell in mine if (cell.sample, cell.index) not in done]
+    waiting: deque[tuple[Made, Future[list[Score]]]] = deque()
+
+    def settle(most: int) -> None:
+        while len(waiting) > most:
+            made, scores = waiting.popleft()
+            for row in append(store, made, scores.result()):
+                progress(row)
+                if stop_on_error and row.status != "ok":
+                    raise Stopped(f"{row.sample} image {row.index}: {row.status}: {(row.error or {}).get('message')}")
+
+    with ThreadPoolExecutor(1, "score") as judge:
+        try:
+            for cells in chunks(left, batch_size):
+                made = make(assembly, cells)
+                waiting.append((made, judge.submit(assembly.reward.score, made.generations)))
+                settle(IN_FLIGHT)
+        finally:
+            settle(0)
+
+
+def chunks(items: Sequence[Item], size: int) -> Iterator[tuple[Item, ...]]:
+    """Consecutive groups of at most `size`."""
+    for start in range(0, len(items), size):
+        yield tuple(items[start : start + size])
+
+
+def make(assembly: Assembly, cells: Sequence[Cell]) -> Made:
+    """Generations of a batch; a request that fails is a generation with an error."""
+    by_id = {sample.id: sample for sample in assembly.samples}
+    start = time.perf_counter()
+    outcomes = attempt(assembly.model, [by_id[cell.sample] for cell in cells], [cell.seed for cell in cells])
+    generations = [
+        Generation(by_id[cell.sample], cell.seed, outcome if isinstance(outcome, Response) else None,
+                   outcome if isinstance(outcome, Failure) else None)
+        for cell, outcome in zip(cells, outcomes, strict=True)
+    ]  # fmt: skip
+    return Made(tuple(cells), tuple(generations), (time.perf_counter() - start) / max(1, len(cells)))
+
+
+def attempt(model: Model, samples: Sequence[Sample], seeds: Sequence[int]) -> list[Response | Failure]:
+    """The model's responses; a batch that raises is asked for in halves, down to the requests that fail alone."""
+    try:
+        responses = model.generate([sample.request for sample in samples], seeds)
+    except RequestFailed as error:
+        if len(samples) == 1:
+            return [error.failure]
+    except Exception as error:  # noqa: BLE001 - one request that fails becomes a row, not the end of the run
+        if len(samples) == 1:
+            return [Failure("generation_error", f"{type(error).__name__}: {error}")]
+    else:
+        if len(responses) != len(samples):
+            raise RuntimeError(f"model {model.id} gave {len(responses)} responses to {len(samples)} requests")
+        return list(responses)
+    half = (len(samples) + 1) // 2
+    return [*attempt(model, samples[:half], seeds[:half]), *attempt(model, samples[half:], seeds[half:])]
+
+
+def append(store: RunStore, made: Made, scores: Sequence[Score]) -> list[Row]:
+    """Writes a scored batch to the run folder."""
+    rows = []
+    for cell, generation, score in zip(made.cells, made.generations, scores, strict=True):
+        row = make_row(store, cell, generation, score, made.seconds)
+        groups = {question.id: question.group for question in generation.sample.questions}
+        store.append(row, verdict_rows((cell.sample, cell.index), groups, score))
+        rows.append(row)
+    return rows
+
+
+def make_row(store: RunStore, cell: Cell, generation: Generation, score: Score, seconds: float) -> Row:
+    """The row of one image, its pictures saved."""
+    response = generation.response
+    for source in generation.sample.request.sources:
+        store.save_image(source)
+    return Row(
+        sample=cell.sample,
+        index=cell.index,
+        seed=cell.seed,
+        status=score.status,
+        error=None if score.status == "ok" else {"type": score.status, "message": score.error},
+        prompt=generation.sample.request.prompt,
+        sources=tuple(picture_name(source) for source in generation.sample.request.sources),
+        image=store.save_image(response.image) if response else None,
+        thought=response.thought if response else "",
+        drafts=tuple(
+            {"image": str(store.save_image(draft.image)["sha256"]), "reflection": draft.reflection}
+            for draft in (response.drafts if response else ())
+        ),
+        score=score.value,
+        parts=score.parts,
+        tags=generation.sample.tags,
+        guards=guards(response.image) if response else {},
+        seconds=round(seconds, 6),
+        time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+    )

@@ -1,0 +1,172 @@
+"""run.json: what a run is, so that it can go on, be compared, and be read years later."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from harness.assemble import Assembly
+from harness.record import SCHEMA_VERSION
+from harness.run_folder import ResumeError, picture_name
+from tasks.sample import Sample
+
+PACKAGES = (
+    "image-harness",
+    "torch",
+    "numpy",
+    "pillow",
+    "scipy",
+    "tokenizers",
+    "safetensors",
+    "transformers",
+    "diffusers",
+)
+UNIDENTIFYING = (
+    "output_path", "batch_size", "device", "offline", "json", "verbosity", "resume", "min_coverage", "on_error",
+)  # fmt: skip
+"""Configuration that cannot change what a run finds."""
+
+
+def hash_of(content: Any) -> str:
+    """SHA-256 of canonical JSON (harness.md 5.8)."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def task_hash(samples: Sequence[Sample]) -> str:
+    """Hash of prompts, sources, questions and references."""
+    return hash_of(
+        [
+            [
+                sample.id,
+                sample.request.prompt,
+                [picture_name(source) for source in sample.request.sources],
+                [[one.id, one.text, dict(one.worth), one.group, one.tag, list(one.needs)] for one in sample.questions],
+                dict(sample.reference),
+            ]
+            for sample in samples
+        ]
+    )
+
+
+def subjects(assembly: Assembly, name: str) -> dict[str, Any]:
+    """What is measured, and with what: task, model, reward, verifier."""
+    task, model, verifier, reward = assembly.task, assembly.model, assembly.verifier, assembly.reward
+    return {
+        "task": {
+            "name": task.name,
+            "version": task.version,
+            "split": task.split,
+            "hash": task_hash(assembly.samples),
+            "licence": task.licence,
+            "citation": task.citation,
+            "headline": task.headline,
+            "samples": [sample.id for sample in assembly.samples],
+            "images_per_sample": assembly.images,
+        },
+        "model": {"name": name, "id": model.id, **model.record},
+        "reward": {"id": reward.id, **reward.record},
+        "verifier": {"id": verifier.id, **verifier.record},
+        "seed": assembly.seed,
+        "seed_rule": "v1",
+        "limited": len(assembly.samples) < len(task.samples),
+    }
+
+
+def describe(assembly: Assembly, config: Mapping[str, Any], argv: Sequence[str]) -> dict[str, Any]:
+    """run.json of a run that begins now (harness.md 3.1)."""
+    content = subjects(assembly, config["model"])
+    identity = {
+        "config": {name: value for name, value in config.items() if name not in UNIDENTIFYING},
+        **{name: content[name]["id"] for name in ("model", "reward")},
+        "task": content["task"]["hash"],
+    }
+    config_hash, now = hash_of(identity), datetime.now(UTC)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "id": f"{now:%Y%m%dT%H%M%SZ}-{config_hash[:8]}-{os.urandom(2).hex()}",
+        "kind": "eval",
+        "status": "running",
+        "exit_code": None,
+        "started": now.isoformat(timespec="seconds"),
+        "ended": None,
+        "error": None,
+        "argv": list(argv),
+        "config": dict(config),
+        "config_hash": config_hash,
+        **content,
+        "missing": "exclude",
+        "code": code_state(),
+        "environment": environment(str(config["device"])),
+        "training": None,
+        "trusted": {
+            "remote_code": False,
+            "modules": [name for name in (config["model"], config["task"], config["verifier"]) if name and "." in name],
+        },
+        "warnings": [],
+    }
+
+
+def check_same(found: Mapping[str, Any], wanted: Mapping[str, Any], folder: Path) -> None:
+    """ResumeError names what differs when a folder holds another run."""
+    if int(found.get("schema_version", 0)) > SCHEMA_VERSION:
+        raise ResumeError(f"{folder} was written by a newer image-harness (schema {found['schema_version']})")
+    if found.get("config_hash") == wanted["config_hash"]:
+        return
+    pairs = [("reward id", found["reward"]["id"], wanted["reward"]["id"])]
+    pairs += [("model", found["model"]["id"], wanted["model"]["id"])]
+    pairs += [("task hash", found["task"]["hash"][:12], wanted["task"]["hash"][:12])]
+    before, after = found["config"], wanted["config"]
+    pairs += [(name, before.get(name), after[name]) for name in after if name not in UNIDENTIFYING]
+    told = [f"{name} is {one!r} there and {other!r} here" for name, one, other in pairs if one != other]
+    raise ResumeError(
+        f"{folder} holds another run ({'; '.join(told)}); choose another --output-path, nothing was touched"
+    )
+
+
+def code_state() -> dict[str, Any]:
+    """Version of the code, and its commit where it runs from a checkout."""
+    root = Path(__file__).parent.parent
+    state: dict[str, Any] = {"version": version_of("image-harness"), "git": None, "dirty": None, "lock_sha256": None}
+    lock = root / "constraints.txt"
+    if lock.exists():
+        state["lock_sha256"] = hashlib.sha256(lock.read_bytes()).hexdigest()
+    if (root / ".git").exists():
+        for name, command in (("git", ["rev-parse", "HEAD"]), ("dirty", ["status", "--porcelain"])):
+            try:
+                done = subprocess.run(  # noqa: S603 - a fixed command
+                    ["git", "-C", str(root), *command],  # noqa: S607 - whatever git the user has
+                    capture_output=True, text=True, timeout=10, check=True,
+                )  # fmt: skip
+            except (OSError, subprocess.SubprocessError):
+                return state
+            state[name] = bool(done.stdout.strip()) if name == "dirty" else done.stdout.strip()
+    return state
+
+
+def version_of(package: str) -> str | None:
+    """An installed package's version."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def environment(device: str) -> dict[str, Any]:
+    """Python, machine, packages, device."""
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "packages": {package: version_of(package) for package in PACKAGES},
+        "device": device,
+        "processes": int(os.environ.get("WORLD_SIZE", "1")),
+    }

@@ -1,0 +1,95 @@
+"""The command line: finds a command by its name, and turns what goes wrong into one sentence and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import traceback
+from pathlib import Path
+
+from harness.ending import CONFIGURATION, INTERNAL, INTERRUPTED, OUTAGE, PREEMPTED, SAVING, Outage, Preempted, SaveError
+
+COMMANDS = {
+    "eval": ("harness.eval_command", "generate, verify and score"),
+    "ls": ("harness.ls_command", "list tasks, models or verifiers"),
+}
+"""Commands: the module whose `main(arguments)` runs it, and what it does."""
+PACKAGES = ("tasks", "reward", "harness", "trainer", "leaderboards")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs `harness` and exits with its code."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """The exit code of a command line (harness.md 2.3)."""
+    try:
+        stranger = misplaced()
+        if stranger:
+            raise ValueError(stranger)
+        return dispatch(arguments)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else CONFIGURATION
+    except KeyboardInterrupt:
+        return tell("interrupted; what was made is saved, the same command goes on from there", INTERRUPTED)
+    except Preempted:
+        return tell("stopped by a signal; what was made is saved, the same command goes on from there", PREEMPTED)
+    except Outage as error:
+        return tell(str(error), OUTAGE)
+    except ValueError as error:
+        return tell(str(error), CONFIGURATION)
+    except SaveError as error:
+        return tell(str(error), SAVING)
+    except Exception:  # noqa: BLE001 - the last place where an error can become an exit code
+        traceback.print_exc()
+        return INTERNAL
+
+
+def dispatch(arguments: list[str]) -> int:
+    """Runs the command that the first argument names."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(overview())
+        return 0
+    name = arguments[0]
+    if name not in COMMANDS:
+        from tasks.registry import unknown
+
+        raise ValueError(unknown("command", name, COMMANDS))
+    code: int = importlib.import_module(COMMANDS[name][0]).main(arguments[1:])
+    return code
+
+
+def overview() -> str:
+    """The text of `harness --help`."""
+    lines = [f"  harness {name:8} {what}" for name, (_, what) in COMMANDS.items()]
+    return "\n".join(
+        ["Evaluates image generators and trains them with the same reward.", "", *lines, "",
+         "`harness COMMAND --help` explains a command; `harness eval` alone runs the embedded model."]
+    )  # fmt: skip
+
+
+def misplaced() -> str:
+    """A sentence when another distribution answers to the name of one of our packages, else nothing."""
+    here = Path(__file__).resolve().parent.parent
+    for name in PACKAGES:
+        spec = importlib.util.find_spec(name)
+        found = Path(spec.origin).resolve().parent.parent if spec and spec.origin else None
+        if found != here:
+            where = found or "nowhere"
+            return (
+                f"the package {name!r} comes from {where} and not from image-harness in {here}; "
+                "install image-harness into an environment of its own"
+            )
+    return ""
+
+
+def tell(sentence: str, code: int) -> int:
+    """Prints why on stderr."""
+    print(f"harness: {sentence}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    main()

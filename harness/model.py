@@ -1,0 +1,56 @@
+"""The model's side of the contract: requests and seeds in, responses out, same order and length."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tasks.sample import Failure, Request, Response
+
+MODELS = {
+    "tiny": "harness.model_tiny",
+    "folder": "harness.model_folder",
+}
+"""Model names; each module has a dataclass `Arguments` and a function `build(arguments, setting) -> Model`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One image to make: the sample, which of its images, and the seed that belongs to the pair."""
+
+    sample: str
+    index: int
+    seed: int
+    prompt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a run tells a model when it is built; `plan` lets stored images be found by prompt and seed."""
+
+    device: str = "cpu"
+    plan: tuple[Cell, ...] = ()
+
+
+class RequestFailed(Exception):
+    """Raised by a model for one request that has no image; the failure becomes that row."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+class Model(Protocol):
+    """Makes images. `id` names weights and arguments; `record` is what run.json keeps of them."""
+
+    id: str
+    record: Mapping[str, Any]
+
+    def generate(self, requests: Sequence[Request], seeds: Sequence[int]) -> list[Response]:
+        """One response a request, in order; an image depends on its request and seed alone, not on its batch.
+
+        May raise for the whole batch: the run then asks for each request singly, and a request that raises again is
+        recorded as failed (`RequestFailed` carries the status of its row).
+        """
+        ...

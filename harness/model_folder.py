@@ -1,0 +1,149 @@
+"""folder: pictures that exist already, in GenEval's layout, a run folder, or a JSONL of prompt and path."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+
+from harness.model import RequestFailed, Setting
+from tasks.sample import Failure, Request, Response
+
+LARGEST = 64_000_000
+"""Pixels of the largest picture that is opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """Where the pictures are."""
+
+    path: Path
+    """A folder in GenEval's layout (00000/metadata.jsonl, 00000/samples/0000.png), a run folder of ours, a folder with
+    a JSONL file of its pictures, or that file; its lines hold `prompt` and `path`, or `sample`, `index` and `image`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Where each picture lies: by sample and index, and by prompt in the order found."""
+
+    by_cell: Mapping[tuple[str, int], Path]
+    by_prompt: Mapping[str, tuple[Path, ...]]
+
+    def find(self, sample: str, index: int, prompt: str) -> Path | None:
+        """The picture of a cell, if there is one."""
+        if (sample, index) in self.by_cell:
+            return self.by_cell[sample, index]
+        some = self.by_prompt.get(prompt, ())
+        return some[index] if index < len(some) else None
+
+
+class FolderModel:
+    """Hands out stored pictures; a request and its seed say which, through the plan."""
+
+    def __init__(self, path: Path, setting: Setting) -> None:
+        stored = index_of(path)
+        self.paths: dict[tuple[str, int], Path | None] = {
+            (cell.prompt, cell.seed): stored.find(cell.sample, cell.index, cell.prompt) for cell in setting.plan
+        }
+        if setting.plan and not any(self.paths.values()):
+            raise ValueError(
+                f"no picture in {path} belongs to this task: {len(stored.by_cell)} are named by sample and index, "
+                f"{len(stored.by_prompt)} prompts are named, and none of them is asked for"
+            )
+        self.id = f"folder:{path.name}"
+        self.record: Mapping[str, Any] = {
+            "path": str(path), "pictures": sum(one is not None for one in self.paths.values())
+        }  # fmt: skip
+
+    def generate(self, requests: Sequence[Request], seeds: Sequence[int]) -> list[Response]:
+        """The stored pictures; one that is missing or cannot be read fails its request alone."""
+        return [Response(self.open(request, seed)) for request, seed in zip(requests, seeds, strict=True)]
+
+    def open(self, request: Request, seed: int) -> Image.Image:
+        """One picture, wholly read."""
+        path = self.paths.get((request.prompt, seed))
+        if path is None:
+            raise RequestFailed(Failure("missing_image", f"no stored picture for {request.prompt!r}"))
+        try:
+            with Image.open(path) as image:
+                if image.width * image.height > LARGEST:
+                    raise RequestFailed(Failure("missing_image", f"{path.name} has more than {LARGEST} pixels"))
+                image.load()
+                return image.convert("RGB")
+        except FileNotFoundError:
+            raise RequestFailed(Failure("missing_image", f"{path} does not exist")) from None
+        except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise RequestFailed(Failure("missing_image", f"{path.name} cannot be read: {error}")) from None
+
+
+def index_of(path: Path) -> Stored:
+    """What a folder or a JSONL file holds; ValueError says what was looked for."""
+    if not path.exists():
+        raise ValueError(f"there is no folder or file {path}")
+    if path.is_file():
+        return from_lines(path)
+    if (path / "samples.jsonl").exists():
+        return from_run(path)
+    numbered = sorted(folder for folder in path.iterdir() if (folder / "metadata.jsonl").is_file())
+    if numbered:
+        return from_geneval(numbered)
+    lists = sorted(path.glob("*.jsonl"))
+    if len(lists) == 1:
+        return from_lines(lists[0])
+    raise ValueError(
+        f"{path} holds neither samples.jsonl of a run, nor NNNNN/metadata.jsonl of GenEval's layout, "
+        f"nor one JSONL file of its pictures (it holds {len(lists)})"
+    )
+
+
+def lines_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Number and content of each line of a JSONL file; ValueError names a line that is no JSON object."""
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            content = json.loads(line)
+        except ValueError:
+            raise ValueError(f"line {number} of {path} is not JSON") from None
+        if not isinstance(content, dict):
+            raise ValueError(f"line {number} of {path} is not a JSON object")
+        yield number, content
+
+
+def from_run(path: Path) -> Stored:
+    """The pictures of a run folder."""
+    rows = [row for _, row in lines_of(path / "samples.jsonl") if row.get("image")]
+    return Stored({(row["sample"], row["index"]): path / row["image"]["path"] for row in rows}, {})
+
+
+def from_geneval(folders: Sequence[Path]) -> Stored:
+    """GenEval's layout: a folder a prompt; whole file names count, so that 0000.png.bak is no picture."""
+    found: dict[str, list[Path]] = {}
+    for folder in folders:
+        _, metadata = next(lines_of(folder / "metadata.jsonl"))
+        pictures = sorted(one for one in (folder / "samples").glob("*.png") if one.stem.isdigit())
+        found.setdefault(str(metadata.get("prompt")), []).extend(pictures)
+    return Stored({}, {prompt: tuple(some) for prompt, some in found.items()})
+
+
+def from_lines(path: Path) -> Stored:
+    """A JSONL of prompt and path, or of sample, index and image; paths are relative to the file."""
+    by_cell: dict[tuple[str, int], Path] = {}
+    by_prompt: dict[str, list[Path]] = {}
+    for number, line in lines_of(path):
+        if {"sample", "index", "image"} <= set(line):
+            by_cell[str(line["sample"]), int(line["index"])] = path.parent / str(line["image"])
+        elif {"prompt", "path"} <= set(line):
+            by_prompt.setdefault(str(line["prompt"]), []).append(path.parent / str(line["path"]))
+        else:
+            raise ValueError(f"line {number} of {path} has neither prompt and path, nor sample, index and image")
+    return Stored(by_cell, {prompt: tuple(some) for prompt, some in by_prompt.items()})
+
+
+def build(arguments: Arguments, setting: Setting) -> FolderModel:
+    """The pictures of a folder as a model."""
+    return FolderModel(arguments.path, setting)

@@ -1,0 +1,84 @@
+"""The embedded unified model: BAGEL's architecture at a few million parameters, trained on the scenes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from harness.bagel.checkpoint import digest, load_into, read_weights
+from harness.bagel.config import BagelConfig, LanguageConfig, read_json
+from harness.bagel.guidance import Guidance, Renorm
+from harness.bagel.model import Bagel
+from harness.bagel.tokenizer import TextCoder
+from harness.bagel.unified import Drawing, Unified
+from harness.bagel.vae import build_image_space
+from harness.model import Setting
+
+SHIPPED = Path(__file__).parent / "tiny"
+"""The checkpoint inside the package."""
+SIDE = 32
+"""Pixels along a side of every picture it draws."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """How the embedded model draws."""
+
+    weights: Path = SHIPPED
+    """Folder with `llm_config.json`, `config.json`, `tokenizer.json` and `ema.safetensors`."""
+    points: int = 25
+    """Grid points of the sampler; one fewer is the number of steps."""
+    shift: float = 1.0
+    """Timestep shift of the grid."""
+    guidance: float = 3.0
+    """Text guidance scale; 1 draws without guidance."""
+    low: float = 0.0
+    """Guidance applies to noise levels above this one."""
+    renorm: Renorm = "none"
+    """How a guided velocity is rescaled: global, channel, text_channel or none."""
+    rows: int = 8
+    """Images drawn together; a chunk of fixed shape, so that the batch size changes no image."""
+
+
+def read_config(folder: Path) -> BagelConfig:
+    """The architecture written beside embedded weights; ValueError names a file that is not right."""
+    found = read_json(folder / "config.json")
+    try:
+        language = LanguageConfig.read(read_json(folder / "llm_config.json"))
+        return BagelConfig(
+            language,
+            None,
+            None,
+            latent_patch_size=int(found["latent_patch_size"]),
+            max_latent_size=int(found["max_latent_size"]),
+            prediction=found["prediction"],
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"the configuration in {folder} is not that of an embedded model: {error}") from error
+
+
+def read_bagel(folder: Path, device: str = "cpu") -> tuple[Bagel, TextCoder]:
+    """The network and its words from a folder of weights, in float32."""
+    config, coder = read_config(folder), TextCoder.read(folder / "tokenizer.json")
+    bagel = Bagel(config, coder.special)
+    load_into(bagel, read_weights(folder / "ema.safetensors"))
+    return bagel.to(torch.device(device)).eval(), coder
+
+
+def build(arguments: Arguments, setting: Setting) -> Unified:
+    """The embedded model, ready to draw."""
+    bagel, coder = read_bagel(arguments.weights, setting.device)
+    guidance = Guidance(arguments.guidance, 1.0, arguments.low, 1.0, arguments.renorm)
+    drawing = Drawing(arguments.points, arguments.shift, guidance, SIDE, SIDE, arguments.rows)
+    weights = digest(arguments.weights / "ema.safetensors")
+    record = {
+        "class": "harness.bagel.unified.Unified",
+        "weights_digest": weights,
+        "generation": asdict(drawing),
+        "dtype": "float32",
+        "torch": torch.__version__,
+        "parameters": sum(parameter.numel() for parameter in bagel.parameters()),
+    }
+    return Unified(f"tiny@{weights[:12]}", record, bagel, build_image_space(bagel.config.vae), coder, drawing)

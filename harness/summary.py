@@ -1,0 +1,177 @@
+"""results.json: figures with intervals and coverage, from run.json and the rows alone."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from harness.compat import lm_eval_block
+from harness.interval import interval
+from harness.record import SCHEMA_VERSION
+from harness.statistics import (
+    Estimate,
+    Tally,
+    categories,
+    detectable_before,
+    detectable_unpaired,
+    per_prompt,
+    pooled,
+    tally,
+)
+
+Rows = Sequence[Mapping[str, Any]]
+Values = Sequence[float | None]
+
+
+def tallies(rows: Rows, values: Values, headline: str) -> dict[str, Tally]:
+    """Values by prompt: under each tag where the headline is over tags, else all together."""
+    if headline != "mean of tags":
+        return {"": tally([row["sample"] for row in rows], values)}
+    found: dict[str, tuple[list[str], list[float | None]]] = {}
+    for row, value in zip(rows, values, strict=True):
+        for tag in row["tags"][:1]:
+            prompts, some = found.setdefault(tag, ([], []))
+            prompts.append(row["sample"])
+            some.append(value)
+    return {tag: tally(*pair) for tag, pair in sorted(found.items())}
+
+
+def estimate(rows: Rows, values: Values, headline: str) -> tuple[Estimate, dict[str, Tally]]:
+    """The figure a headline asks for: mean over prompts, or mean of tags."""
+    found = tallies(rows, values, headline)
+    if headline == "mean of tags":
+        return categories(found), found
+    return per_prompt(found[""]), found
+
+
+def metric(name: str, rows: Rows, values: Values, headline: str) -> dict[str, Any]:
+    """One figure with all that belongs to it (harness.md 3.2)."""
+    figure, found = estimate(rows, values, headline)
+    around = interval(figure, found)
+    ends = []
+    for end in (0.0, 1.0):
+        filled = [end if value is None else value for value in values]
+        ends.append(estimate(rows, filled, headline)[0].value)
+    effect = figure.design_effect
+    if effect is None and figure.clusters > 1:
+        effect = pooled(tally([row["sample"] for row in rows], values)).design_effect
+    return {
+        "name": name,
+        "value": figure.value,
+        "se": figure.se,
+        "ci": None if around is None else asdict(around),
+        "estimator": figure.estimator,
+        "n": figure.n,
+        "clusters": figure.clusters,
+        "design_effect": effect,
+        "bounds": {"low": ends[0], "high": ends[1]},
+        "range": [0.0, 1.0],
+        "higher_is_better": True,
+        "warning": figure.warning or None,
+    }
+
+
+def coverage_of(planned: int, done: int) -> dict[str, Any]:
+    """Planned, scored, and the share."""
+    return {"planned": planned, "ok": done, "fraction": done / planned if planned else None}
+
+
+def in_plan_order(run: Mapping[str, Any], rows: Rows) -> list[Mapping[str, Any]]:
+    """Rows of the plan's samples, in its order."""
+    order = {sample: place for place, sample in enumerate(run["task"]["samples"])}
+    images = run["task"]["images_per_sample"]
+    mine = [row for row in rows if row["sample"] in order and row["index"] < images]
+    return sorted(mine, key=lambda row: (order[row["sample"]], row["index"]))
+
+
+def summarise(run: Mapping[str, Any], rows: Rows, verdicts: Rows) -> dict[str, Any]:
+    """The results of a run; the same inputs give the same bytes."""
+    rows, verdicts = in_plan_order(run, rows), in_plan_order(run, verdicts)
+    planned = len(run["task"]["samples"]) * run["task"]["images_per_sample"]
+    scored = [row["score"] for row in rows]
+    done = sum(value is not None for value in scored)
+    headline = run["task"]["headline"]
+    parts = sorted({part for row in rows for part in row["parts"]})
+    metrics = [metric("score", rows, scored, headline)]
+    metrics += [metric(part, rows, [row["parts"].get(part) for row in rows], headline) for part in parts]
+    withheld = withhold(planned, done, metrics[0], float(run["config"]["min_coverage"]))
+    results: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "run": run["id"],
+        "reward_id": run["reward"]["id"],
+        "status": "incomplete" if withheld else "complete",
+        "n": {"prompts": len(run["task"]["samples"]), "images": planned, "questions": len(verdicts)},
+        "coverage": {
+            "images": coverage_of(planned, done),
+            "questions": coverage_of(len(verdicts), sum(row["value"] is not None for row in verdicts)),
+        },
+        "by_status": {
+            "images": dict(sorted(Counter(row["status"] for row in rows).items())),
+            "questions": dict(sorted(Counter(row["status"] for row in verdicts).items())),
+        },
+        "headline": None if withheld else "score",
+        "withheld": withheld,
+        "metrics": metrics,
+        "groups": [group for part in ("score", *parts) for group in groups(part, rows)],
+        "detectable": detectable(metrics[0], run),
+        "guards": mean_guards(rows),
+        "blank": sum(bool(row["image"] and row["image"]["blank"]) for row in rows),
+        "understanding": None,
+        "cost": {"generate": {"seconds": math.fsum(row["seconds"] for row in rows)}, "verify": spent(verdicts)},
+    }
+    return {**results, "compat": {"lm_eval": lm_eval_block(run, results)}}
+
+
+def withhold(planned: int, done: int, headline: Mapping[str, Any], least: float) -> str | None:
+    """Why there is no headline, if there is none."""
+    if headline["value"] is None:
+        return str(headline["warning"])
+    if done < least * planned:
+        return f"{done} of {planned} images have a score, below the floor of {least:.0%}"
+    return None
+
+
+def groups(name: str, rows: Rows) -> list[dict[str, Any]]:
+    """One metric for each tag."""
+    tags = sorted({tag for row in rows for tag in row["tags"]})
+    found = []
+    for tag in tags:
+        some = [row for row in rows if tag in row["tags"]]
+        values = [row["score"] if name == "score" else row["parts"].get(name) for row in some]
+        found.append({"by": "tag", "key": tag, **metric(name, some, values, "mean")})
+    return found
+
+
+def detectable(headline: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, float | None]:
+    """Differences that runs of this size find with 80 % power (harness.md 4.5)."""
+    if headline["se"] is None:
+        return {"unpaired": None, "paired": None}
+    prompts, images = len(run["task"]["samples"]), run["task"]["images_per_sample"]
+    paired = detectable_before(min(max(headline["value"], 0.0), 1.0), prompts, images, paired=True)
+    return {"unpaired": detectable_unpaired(headline["se"]), "paired": paired}
+
+
+def mean_guards(rows: Rows) -> dict[str, float]:
+    """Mean of every guard that is a number."""
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        for name, value in row["guards"].items():
+            if isinstance(value, int | float):
+                found.setdefault(name, []).append(value)
+    return {name: math.fsum(values) / len(values) for name, values in sorted(found.items())}
+
+
+def spent(verdicts: Rows) -> dict[str, float]:
+    """What verifying took; equal replies are counted once."""
+    asked = [row for row in verdicts if row["tries"]]
+    return {
+        "calls": len(asked),
+        "cached": sum(row["cached"] for row in asked),
+        "retries": sum(row["tries"] - 1 for row in asked),
+        "seconds": math.fsum(row["latency_ms"] for row in asked) / 1000,
+        "tokens_in": sum(row["tokens"][0] for row in asked),
+        "tokens_out": sum(row["tokens"][1] for row in asked),
+    }

@@ -1,0 +1,88 @@
+"""What a run prints: the table at the end, the progress on the way."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+WIDTH = 120
+"""Columns of output that goes to a file or a pipe."""
+
+
+def figure(found: Mapping[str, Any] | None) -> str:
+    """`0.624 ± 0.051`, or the interval in brackets where it is lopsided; a dash where there is no value."""
+    if found is None or found["value"] is None:
+        return "-"
+    around = found["ci"]
+    if around is None:
+        return f"{found['value']:.3f}"
+    up, down = around["high"] - found["value"], found["value"] - around["low"]
+    if abs(up - down) < 0.002:
+        return f"{found['value']:.3f} ± {(up + down) / 2:.3f}"
+    return f"{found['value']:.3f} [{around['low']:.3f}, {around['high']:.3f}]"
+
+
+def results_table(run: Mapping[str, Any], results: Mapping[str, Any]) -> Table:
+    """One line a tag and one for all, a column for each figure."""
+    names = [metric["name"] for metric in results["metrics"]]
+    table = Table(title=title(run), title_justify="left")
+    table.add_column("tag", no_wrap=True)
+    table.add_column("images", justify="right")
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    keys = list(dict.fromkeys(group["key"] for group in results["groups"]))
+    for key in keys:
+        cells = {group["name"]: group for group in results["groups"] if group["key"] == key}
+        table.add_row(key, str(cells["score"]["n"]), *(figure(cells.get(name)) for name in names))
+    whole = {metric["name"]: metric for metric in results["metrics"]}
+    table.add_section()
+    table.add_row(run["task"]["headline"], str(whole["score"]["n"]), *(figure(whole[name]) for name in names))
+    return table
+
+
+def title(run: Mapping[str, Any]) -> str:
+    """Task, model and verifier in one line."""
+    task, limited = run["task"], " (limited: not for leaderboards)" if run["limited"] else ""
+    return (
+        f"{task['name']}@{task['version']} {task['split']} · {run['model']['id']} · {run['verifier']['name']}{limited}"
+    )
+
+
+def print_results(run: Mapping[str, Any], results: Mapping[str, Any], folder: str) -> None:
+    """The table, coverage, and where the run folder is, on stdout."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH)
+    console.print(results_table(run, results))
+    images, questions = results["coverage"]["images"], results["coverage"]["questions"]
+    console.print(
+        f"coverage {images['ok']}/{images['planned']} images, {questions['ok']}/{questions['planned']} questions;"
+        f" intervals 95 %, clustered by prompt ({results['metrics'][0]['clusters']} prompts)"
+    )
+    failed = {status: count for status, count in results["by_status"]["images"].items() if status != "ok"}
+    if failed:
+        console.print("unscored images: " + ", ".join(f"{count} {status}" for status, count in failed.items()))
+    if results["withheld"]:
+        console.print(f"headline withheld: {results['withheld']}", style="bold")
+    console.print(f"run folder: {folder}", soft_wrap=True, highlight=False)
+
+
+@contextmanager
+def progress_bar(total: int, done: int, quiet: bool) -> Iterator[Progress | None]:
+    """A bar with the time left on stderr; nothing where stderr is no terminal."""
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        if not quiet:
+            print(f"making {total - done} of {total} images", file=sys.stderr, flush=True)
+        yield None
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+        bar.add_task("images", total=total, completed=done)
+        yield bar

@@ -1,0 +1,1 @@
+"""How an image is judged: verifiers, readings, combinations."""

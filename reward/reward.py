@@ -1,0 +1,26 @@
+"""The one interface through which images are judged, in evaluation and in training alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from reward.verdict import Score
+from tasks.sample import Generation
+
+REWARDS = {
+    "questions": "reward.questions",
+}
+"""Kinds of reward; each module has a function `build(spec, verifier) -> Reward`."""
+
+
+class Reward(Protocol):
+    """Judges generations; `id` hashes all that can change a score, `range` bounds every value."""
+
+    id: str
+    record: Mapping[str, Any]
+    range: tuple[float, float]
+
+    def score(self, generations: Sequence[Generation]) -> list[Score]:
+        """One score a generation, in order; None as its value means unscored, never zero."""
+        ...

@@ -1,0 +1,1 @@
+"""What is asked: samples, questions, one file a benchmark."""

@@ -1,0 +1,35 @@
+"""Finds what a name stands for: a module of ours by its short name, anybody's by its dotted name."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable, Mapping
+from types import ModuleType
+
+TASKS = {
+    "scenes": "tasks.scenes",
+}
+"""Task names; each module has a dataclass `Arguments` and a function `load(arguments) -> Task`."""
+
+
+def find_module(kind: str, name: str, registry: Mapping[str, str]) -> ModuleType:
+    """The module behind a registered or dotted name; ValueError names the choices for any other."""
+    if name in registry:
+        return importlib.import_module(registry[name])
+    if "." not in name:
+        raise ValueError(unknown(kind, name, registry))
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
+            raise
+        raise ValueError(f"no {kind} module named {name!r} can be imported from here") from error
+
+
+def unknown(kind: str, name: str, choices: Iterable[str]) -> str:
+    """One sentence about a name that does not exist: the nearest ones, then all."""
+    known = sorted(choices)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(repr(one) for one in near)}?" if near else ";"
+    return f"no {kind} named {name!r}{hint} the choices are: {', '.join(known)}"

@@ -1,0 +1,1 @@
+"""Improves a model."""
