@@ -58,6 +58,15 @@ def task_hash(samples: Sequence[Sample]) -> str:
     )
 
 
+def tags_of(samples: Sequence[Sample]) -> dict[str, list[str]]:
+    """The samples under each tag."""
+    found: dict[str, list[str]] = {}
+    for sample in samples:
+        for tag in sample.tags:
+            found.setdefault(tag, []).append(sample.id)
+    return found
+
+
 def subjects(assembly: Assembly, name: str) -> dict[str, Any]:
     """What is measured, and with what: task, model, reward, verifier."""
     task, model, verifier, reward = assembly.task, assembly.model, assembly.verifier, assembly.reward
@@ -71,10 +80,12 @@ def subjects(assembly: Assembly, name: str) -> dict[str, Any]:
             "citation": task.citation,
             "headline": task.headline,
             "samples": [sample.id for sample in assembly.samples],
+            "tags": tags_of(assembly.samples),
             "images_per_sample": assembly.images,
+            "questions": sum(len(sample.questions) for sample in assembly.samples) * assembly.images,
         },
         "model": {"name": name, "id": model.id, **model.record},
-        "reward": {"id": reward.id, **reward.record},
+        "reward": {"id": reward.id, "range": list(reward.range), **reward.record},
         "verifier": {"id": verifier.id, **verifier.record},
         "seed": assembly.seed,
         "seed_rule": "v1",

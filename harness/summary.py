@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.compat import lm_eval_block
 from harness.interval import interval
-from harness.record import SCHEMA_VERSION
+from harness.record import SCHEMA_VERSION, Key
 from harness.statistics import (
     Estimate,
     Tally,
@@ -47,12 +47,14 @@ def estimate(rows: Rows, values: Values, headline: str) -> tuple[Estimate, dict[
     return per_prompt(found[""]), found
 
 
-def metric(name: str, rows: Rows, values: Values, headline: str) -> dict[str, Any]:
+def metric(
+    name: str, rows: Rows, values: Values, headline: str, span: tuple[float, float] = (0.0, 1.0)
+) -> dict[str, Any]:
     """One figure with all that belongs to it (harness.md 3.2)."""
     figure, found = estimate(rows, values, headline)
-    around = interval(figure, found)
+    around = interval(figure, found, span=span)
     ends = []
-    for end in (0.0, 1.0):
+    for end in span:
         filled = [end if value is None else value for value in values]
         ends.append(estimate(rows, filled, headline)[0].value)
     effect = figure.design_effect
@@ -68,7 +70,7 @@ def metric(name: str, rows: Rows, values: Values, headline: str) -> dict[str, An
         "clusters": figure.clusters,
         "design_effect": effect,
         "bounds": {"low": ends[0], "high": ends[1]},
-        "range": [0.0, 1.0],
+        "range": list(span),
         "higher_is_better": True,
         "warning": figure.warning or None,
     }
@@ -79,23 +81,43 @@ def coverage_of(planned: int, done: int) -> dict[str, Any]:
     return {"planned": planned, "ok": done, "fraction": done / planned if planned else None}
 
 
-def in_plan_order(run: Mapping[str, Any], rows: Rows) -> list[Mapping[str, Any]]:
-    """Rows of the plan's samples, in its order."""
-    order = {sample: place for place, sample in enumerate(run["task"]["samples"])}
-    images = run["task"]["images_per_sample"]
-    mine = [row for row in rows if row["sample"] in order and row["index"] < images]
-    return sorted(mine, key=lambda row: (order[row["sample"]], row["index"]))
+def planned_keys(run: Mapping[str, Any]) -> list[Key]:
+    """Every image of the plan, in its order."""
+    return [(sample, index) for sample in run["task"]["samples"] for index in range(run["task"]["images_per_sample"])]
+
+
+def planned_rows(run: Mapping[str, Any], rows: Rows) -> list[Mapping[str, Any]]:
+    """A row for every planned image, in the plan's order; one that was never made is a row that was skipped."""
+    found = {(row["sample"], row["index"]): row for row in rows}
+    tags: dict[str, list[str]] = {}
+    for tag, samples in run["task"]["tags"].items():
+        for sample in samples:
+            tags.setdefault(sample, []).append(tag)
+    absent: dict[str, Any] = {
+        "status": "skipped",
+        "score": None,
+        "parts": {},
+        "guards": {},
+        "image": None,
+        "seconds": 0.0,
+    }
+    return [
+        found.get(key) or {**absent, "sample": key[0], "index": key[1], "tags": tags.get(key[0], [])}
+        for key in planned_keys(run)
+    ]
 
 
 def summarise(run: Mapping[str, Any], rows: Rows, verdicts: Rows) -> dict[str, Any]:
     """The results of a run; the same inputs give the same bytes."""
-    rows, verdicts = in_plan_order(run, rows), in_plan_order(run, verdicts)
-    planned = len(run["task"]["samples"]) * run["task"]["images_per_sample"]
+    rows, keys = planned_rows(run, rows), set(planned_keys(run))
+    verdicts = [row for row in verdicts if (row["sample"], row["index"]) in keys]
+    planned, asked = len(rows), run["task"]["questions"]
     scored = [row["score"] for row in rows]
     done = sum(value is not None for value in scored)
     headline = run["task"]["headline"]
     parts = sorted({part for row in rows for part in row["parts"]})
-    metrics = [metric("score", rows, scored, headline)]
+    low, high = run["reward"]["range"]
+    metrics = [metric("score", rows, scored, headline, (low, high))]
     metrics += [metric(part, rows, [row["parts"].get(part) for row in rows], headline) for part in parts]
     withheld = withhold(planned, done, metrics[0], float(run["config"]["min_coverage"]))
     results: dict[str, Any] = {
@@ -103,10 +125,10 @@ def summarise(run: Mapping[str, Any], rows: Rows, verdicts: Rows) -> dict[str, A
         "run": run["id"],
         "reward_id": run["reward"]["id"],
         "status": "incomplete" if withheld else "complete",
-        "n": {"prompts": len(run["task"]["samples"]), "images": planned, "questions": len(verdicts)},
+        "n": {"prompts": len(run["task"]["samples"]), "images": planned, "questions": asked},
         "coverage": {
             "images": coverage_of(planned, done),
-            "questions": coverage_of(len(verdicts), sum(row["value"] is not None for row in verdicts)),
+            "questions": coverage_of(asked, sum(row["value"] is not None for row in verdicts)),
         },
         "by_status": {
             "images": dict(sorted(Counter(row["status"] for row in rows).items())),

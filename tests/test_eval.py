@@ -17,6 +17,7 @@ from PIL import Image
 
 from harness.main import run
 from harness.run_folder import picture_name, read_lines
+from harness.summary import summarise
 
 ROOT = Path(__file__).parent.parent
 FAST = ["eval", "--model", "tests.painter", "--verbosity", "quiet"]
@@ -285,3 +286,15 @@ def test_the_results_print_in_the_shape_of_lm_eval(tmp_path: Path) -> None:
     assert block["results"]["scenes"]["score,none"] == results(tmp_path / "a")["metrics"][0]["value"]
     assert run([*FAST, "--limit", "6", "--verifier", "tests.flaky", "-o", str(tmp_path / "b")]) == 4
     assert "score,none" not in results(tmp_path / "b")["compat"]["lm_eval"]["results"]["scenes"]
+
+
+def test_images_that_were_never_made_count_as_planned_and_widen_the_bounds(tmp_path: Path) -> None:
+    assert run([*FAST, "--limit", "12", "-o", str(tmp_path)]) == 0
+    identity = json.loads((tmp_path / "run.json").read_text())
+    kept = [row for row in read_lines(tmp_path / "samples.jsonl") if "counting" not in row["tags"]]
+    found = summarise(identity, kept, read_lines(tmp_path / "verdicts.jsonl"))
+    assert found["coverage"]["images"] == {"planned": 48, "ok": 40, "fraction": 40 / 48}
+    assert found["by_status"]["images"] == {"ok": 40, "skipped": 8}
+    assert found["headline"] is None
+    assert found["metrics"][0]["value"] is None, "a mean of the tags that happen to exist is no mean of tags"
+    assert found["metrics"][0]["bounds"]["high"] - found["metrics"][0]["bounds"]["low"] == pytest.approx(1 / 6)
