@@ -20,7 +20,7 @@ from harness.assemble import Assembly, build_model, build_reward, build_verifier
 from harness.claim import others, turn
 from harness.ending import INTERRUPTED, OUTAGE, PREEMPTED, Outage, Preempted
 from harness.evaluate import Stopped, evaluate
-from harness.identity import check_same, describe
+from harness.identity import check_same, describe, served, told
 from harness.model import Model, Setting
 from harness.record import Row, RunRecord
 from harness.run_folder import RunStore, write_json
@@ -34,7 +34,7 @@ Alias = tyro.conf.arg
 
 @dataclass(frozen=True)
 class EvalConfig:
-    """Score a model on a task."""
+    """Score a model on a task. `--config FILE` reads these names from YAML, HARNESS_<NAME> from the environment."""
 
     model: Annotated[str, Alias(aliases=["-M"])] = "tiny"
     """A name printed by `harness ls models`, or a dotted module of your own."""
@@ -183,12 +183,14 @@ def carry_out(config: EvalConfig, assembly: Assembly, store: RunStore, run: dict
             if not last:
                 return None
             store.merge([(cell.sample, cell.index) for cell in assembly.plan])
-            results = summarise(run, list(store.rows().values()), list(store.verdicts().values()))
+            verdicts = list(store.verdicts().values())
+            results = summarise(run, list(store.rows().values()), verdicts)
+            ending["verifier"] = {**run["verifier"], "served": served(verdicts)}
             write_json(store.path / "results.json", results)
         ending |= {"status": results["status"], "exit_code": OUTAGE if results["withheld"] else 0}
         return RunRecord({**run, **ending}, results)
     except Stopped as failure:
-        ending |= {"exit_code": OUTAGE, "error": str(failure)}
+        ending |= {"exit_code": OUTAGE, "error": told(failure)}
         raise Outage(f"stopped by --on-error stop: {failure}") from None
     except (KeyboardInterrupt, Preempted) as stop:
         ending |= {
@@ -197,7 +199,7 @@ def carry_out(config: EvalConfig, assembly: Assembly, store: RunStore, run: dict
         }
         raise
     except Exception as failure:
-        ending["error"] = f"{type(failure).__name__}: {failure}"
+        ending["error"] = told(failure)
         raise
     finally:
         store.close()

@@ -8,6 +8,8 @@ import os
 import platform
 import subprocess
 import sys
+import traceback
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
@@ -67,7 +69,7 @@ def tags_of(samples: Sequence[Sample]) -> dict[str, list[str]]:
     return found
 
 
-def subjects(assembly: Assembly, name: str) -> dict[str, Any]:
+def subjects(assembly: Assembly, config: Mapping[str, Any]) -> dict[str, Any]:
     """What is measured, and with what: task, model, reward, verifier."""
     task, model, verifier, reward = assembly.task, assembly.model, assembly.verifier, assembly.reward
     return {
@@ -84,7 +86,7 @@ def subjects(assembly: Assembly, name: str) -> dict[str, Any]:
             "images_per_sample": assembly.images,
             "questions": sum(len(sample.questions) for sample in assembly.samples) * assembly.images,
         },
-        "model": {"name": name, "id": model.id, **model.record},
+        "model": {"name": config["model"], "args": config["model_args"], "id": model.id, **model.record},
         "reward": {"id": reward.id, "range": list(reward.range), **reward.record},
         "verifier": {"id": verifier.id, **verifier.record},
         "seed": assembly.seed,
@@ -95,7 +97,7 @@ def subjects(assembly: Assembly, name: str) -> dict[str, Any]:
 
 def describe(assembly: Assembly, config: Mapping[str, Any], argv: Sequence[str]) -> dict[str, Any]:
     """run.json of a run that begins now (harness.md 3.1)."""
-    content = subjects(assembly, config["model"])
+    content = subjects(assembly, config)
     identity = {
         "config": {name: value for name, value in config.items() if name not in UNIDENTIFYING},
         **{name: content[name]["id"] for name in ("model", "reward")},
@@ -181,3 +183,16 @@ def environment(device: str) -> dict[str, Any]:
         "device": device,
         "processes": int(os.environ.get("WORLD_SIZE", "1")),
     }
+
+
+def told(failure: Exception) -> dict[str, str]:
+    """An error as run.json keeps it: what, why, and the line it came from."""
+    frames = traceback.extract_tb(failure.__traceback__)
+    where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return {"type": type(failure).__name__, "message": str(failure), "where": where}
+
+
+def served(verdicts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Which verifiers answered, as they named themselves, and how often."""
+    counts = Counter(row["served"] for row in verdicts if row["served"])
+    return [{"id": name, "count": count} for name, count in sorted(counts.items())]

@@ -1,4 +1,4 @@
-"""The embedded unified model: BAGEL's architecture at a few million parameters, trained on the scenes."""
+"""tiny: the embedded unified model, BAGEL's architecture at a few million parameters, trained on the scenes."""
 
 from __future__ import annotations
 

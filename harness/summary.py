@@ -81,6 +81,21 @@ def coverage_of(planned: int, done: int) -> dict[str, Any]:
     return {"planned": planned, "ok": done, "fraction": done / planned if planned else None}
 
 
+def parts_of(rows: Rows) -> list[str]:
+    """The figures that scores are made of."""
+    return sorted({part for row in rows for part in row["parts"]})
+
+
+def values_of(name: str, rows: Rows) -> list[float | None]:
+    """The score, or one part of it, of every row."""
+    return [row["score"] if name == "score" else row["parts"].get(name) for row in rows]
+
+
+def by_status(rows: Rows) -> dict[str, int]:
+    """How many rows have each status."""
+    return dict(sorted(Counter(row["status"] for row in rows).items()))
+
+
 def planned_keys(run: Mapping[str, Any]) -> list[Key]:
     """Every image of the plan, in its order."""
     return [(sample, index) for sample in run["task"]["samples"] for index in range(run["task"]["images_per_sample"])]
@@ -112,13 +127,11 @@ def summarise(run: Mapping[str, Any], rows: Rows, verdicts: Rows) -> dict[str, A
     rows, keys = planned_rows(run, rows), set(planned_keys(run))
     verdicts = [row for row in verdicts if (row["sample"], row["index"]) in keys]
     planned, asked = len(rows), run["task"]["questions"]
-    scored = [row["score"] for row in rows]
-    done = sum(value is not None for value in scored)
+    images = [row["image"] for row in rows]
+    done = sum(row["score"] is not None for row in rows)
     headline = run["task"]["headline"]
-    parts = sorted({part for row in rows for part in row["parts"]})
-    low, high = run["reward"]["range"]
-    metrics = [metric("score", rows, scored, headline, (low, high))]
-    metrics += [metric(part, rows, [row["parts"].get(part) for row in rows], headline) for part in parts]
+    spans = {"score": tuple(run["reward"]["range"]), **{part: (0.0, 1.0) for part in parts_of(rows)}}
+    metrics = [metric(name, rows, values_of(name, rows), headline, span) for name, span in spans.items()]
     withheld = withhold(planned, done, metrics[0], float(run["config"]["min_coverage"]))
     results: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
@@ -130,19 +143,19 @@ def summarise(run: Mapping[str, Any], rows: Rows, verdicts: Rows) -> dict[str, A
             "images": coverage_of(planned, done),
             "questions": coverage_of(asked, sum(row["value"] is not None for row in verdicts)),
         },
-        "by_status": {
-            "images": dict(sorted(Counter(row["status"] for row in rows).items())),
-            "questions": dict(sorted(Counter(row["status"] for row in verdicts).items())),
-        },
+        "by_status": {"images": by_status(rows), "questions": by_status(verdicts)},
         "headline": None if withheld else "score",
         "withheld": withheld,
         "metrics": metrics,
-        "groups": [group for part in ("score", *parts) for group in groups(part, rows)],
+        "groups": [group for name, span in spans.items() for group in groups(name, rows, span)],
         "detectable": detectable(metrics[0], run),
         "guards": mean_guards(rows),
-        "blank": sum(bool(row["image"] and row["image"]["blank"]) for row in rows),
+        "blank": sum(image["blank"] for image in images if image),
         "understanding": None,
-        "cost": {"generate": {"seconds": math.fsum(row["seconds"] for row in rows)}, "verify": spent(verdicts)},
+        "cost": {
+            "generate": {"seconds": math.fsum(row["seconds"] for row in rows), "calls": sum(map(bool, images))},
+            "verify": spent(verdicts),
+        },
     }
     return {**results, "compat": {"lm_eval": lm_eval_block(run, results)}}
 
@@ -156,14 +169,13 @@ def withhold(planned: int, done: int, headline: Mapping[str, Any], least: float)
     return None
 
 
-def groups(name: str, rows: Rows) -> list[dict[str, Any]]:
+def groups(name: str, rows: Rows, span: tuple[float, float]) -> list[dict[str, Any]]:
     """One metric for each tag."""
     tags = sorted({tag for row in rows for tag in row["tags"]})
     found = []
     for tag in tags:
         some = [row for row in rows if tag in row["tags"]]
-        values = [row["score"] if name == "score" else row["parts"].get(name) for row in some]
-        found.append({"by": "tag", "key": tag, **metric(name, some, values, "mean")})
+        found.append({"by": "tag", "key": tag, **metric(name, some, values_of(name, some), "mean", span)})
     return found
 
 
