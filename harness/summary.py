@@ -130,7 +130,7 @@ def summarise(run: Mapping[str, Any], rows: Rows, verdicts: Rows) -> dict[str, A
     images = [row["image"] for row in rows]
     done = sum(row["score"] is not None for row in rows)
     headline = run["task"]["headline"]
-    spans = {"score": tuple(run["reward"]["range"]), **{part: (0.0, 1.0) for part in parts_of(rows)}}
+    spans = {"score": tuple(run["reward"]["range"]), **dict.fromkeys(parts_of(rows), (0.0, 1.0))}
     metrics = [metric(name, rows, values_of(name, rows), headline, span) for name, span in spans.items()]
     withheld = withhold(planned, done, metrics[0], float(run["config"]["min_coverage"]))
     results: dict[str, Any] = {
