@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from harness.assemble import Assembly, build_reward, choose_plan, load_task
+from harness.assemble import Assembly, Job, build_reward, choose_plan, load_task
 from harness.evaluate import evaluate
 from harness.run_folder import RunStore
 from reward.verifier import Query, Reply
@@ -46,7 +46,7 @@ def main() -> None:
     task = load_task("scenes", {})
     samples, images, plan = choose_plan(task, 4, 0, IMAGES / 4, ())
     verifier = SlowVerifier()
-    assembly = Assembly(task, samples, plan, SlowModel(), verifier, build_reward(task, verifier), images, 0)
+    assembly = Assembly(Job(task, samples, images, plan, 0, verifier, build_reward(task, verifier)), SlowModel())
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         evaluate(assembly, RunStore(Path(folder)), BATCH)

@@ -17,17 +17,24 @@ from tasks.task import Task
 
 
 @dataclass(frozen=True, slots=True)
-class Assembly:
-    """Everything a run needs."""
+class Job:
+    """What is asked and how it is judged: all of a run but its model."""
 
     task: Task
     samples: tuple[Sample, ...]
+    images: int
     plan: tuple[Cell, ...]
-    model: Model
+    seed: int
     verifier: Verifier
     reward: Reward
-    images: int
-    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """Everything a run needs."""
+
+    job: Job
+    model: Model
 
 
 def load_task(name: str, arguments: Mapping[str, Any]) -> Task:

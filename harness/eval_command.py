@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,18 +15,21 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from harness.arguments import parse_arguments
-from harness.assemble import Assembly, build_model, build_reward, build_verifier, choose_plan, load_task
+from harness.assemble import Assembly, Job, build_model, build_reward, build_verifier, choose_plan, load_task
 from harness.claim import others, turn
 from harness.ending import INTERRUPTED, OUTAGE, PREEMPTED, Outage, Preempted
 from harness.evaluate import Stopped, evaluate
 from harness.identity import check_same, describe, served, told
-from harness.model import Model, Setting
+from harness.model import Cell, Setting
+from harness.offline import forbid_connections
 from harness.record import Row, RunRecord
 from harness.run_folder import RunStore, write_json
 from harness.settings import read_settings
 from harness.statistics import detectable_before
 from harness.summary import summarise
 from harness.table import print_results, progress_bar
+from tasks.sample import Sample
+from tasks.task import Task
 
 Alias = tyro.conf.arg
 
@@ -86,37 +88,32 @@ def main(arguments: list[str]) -> int:
         raise ValueError(f"--batch-size must be at least 1, not {config.batch_size}")
     if config.offline:
         forbid_connections()
-    tasks = [name.strip() for name in config.task.split(",") if name.strip()]
+    names = [name.strip() for name in config.task.split(",") if name.strip()]
+    folders = [output_folder(config, name, len(names) > 1) for name in names]
+    if config.dry_run:
+        return max(dry_run(config, name, folder) for name, folder in zip(names, folders, strict=True))
     signal.signal(signal.SIGTERM, _preempt)
     signal.signal(signal.SIGUSR1, _preempt)
-    return max(run_task(config, name, len(tasks) > 1, arguments) for name in tasks)
+    rank, processes = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    stores = [RunStore(folder, rank, processes) for folder in folders]
+    for store in stores:
+        store.probe()
+    jobs = [prepare(config, name) for name in names]
+    setting = Setting(config.device, tuple(cell for job in jobs for cell in job.plan))
+    model = build_model(config.model, parse_arguments(config.model_args), setting)
+    return max(
+        run_job(config, name, Assembly(job, model), store, arguments)
+        for name, job, store in zip(names, jobs, stores, strict=True)
+    )
 
 
 def _preempt(number: int, _frame: object) -> None:
     raise Preempted(signal.Signals(number).name)
 
 
-def forbid_connections() -> None:
-    """Makes every socket connection an error and tells the hub libraries to stay off the network."""
-    os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
-
-    def refuse(event: str, values: tuple[Any, ...]) -> None:
-        if event == "socket.connect" and not isinstance(values[1], str | bytes):
-            raise OSError(f"--offline forbids a connection to {values[1]}")
-
-    sys.addaudithook(refuse)
-
-
-def run_task(config: EvalConfig, name: str, several: bool, argv: list[str]) -> int:
+def run_job(config: EvalConfig, name: str, assembly: Assembly, store: RunStore, argv: list[str]) -> int:
     """One task in one run folder."""
     settings = {**asdict(config), "task": name, "output_path": str(config.output_path or "")}
-    folder = output_folder(config, name, several)
-    rank, processes = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-    store = RunStore(folder, rank, processes)
-    if config.dry_run:
-        return dry_run(config, name, folder)
-    store.probe()
-    assembly = assemble(config, name)
     run = begin(config, store, describe(assembly, settings, ["eval", *argv]))
     record = carry_out(config, assembly, store, run)
     if record is None:
@@ -124,7 +121,7 @@ def run_task(config: EvalConfig, name: str, several: bool, argv: list[str]) -> i
     if config.json:
         print(json.dumps(record.results, sort_keys=True, indent=1))
     else:
-        print_results(record.run, record.results, str(folder))
+        print_results(record.run, record.results, str(store.path))
     return int(record.run["exit_code"] or 0)
 
 
@@ -156,15 +153,18 @@ def output_folder(config: EvalConfig, name: str, several: bool) -> Path:
     return config.output_path / own if several else config.output_path
 
 
-def assemble(config: EvalConfig, name: str) -> Assembly:
-    """Everything by name; the cheap parts first, so that a typo costs no model load."""
+def prepare(config: EvalConfig, name: str) -> Job:
+    """A task, its plan, its verifier and its reward, by name."""
+    task, samples, images, plan = chosen(config, name)
+    verifier = build_verifier(config.verifier or task.reward.verifier, parse_arguments(config.verifier_args))
+    return Job(task, samples, images, plan, config.seed, verifier, build_reward(task, verifier))
+
+
+def chosen(config: EvalConfig, name: str) -> tuple[Task, tuple[Sample, ...], int, tuple[Cell, ...]]:
+    """A task by name, the part of it that is asked for, and the plan."""
     task = load_task(name, parse_arguments(config.task_args))
     ids = [one.strip() for one in config.samples.split(",") if one.strip()]
-    samples, images, plan = choose_plan(task, config.num_images, config.seed, config.limit, ids)
-    verifier = build_verifier(config.verifier or task.reward.verifier, parse_arguments(config.verifier_args))
-    reward = build_reward(task, verifier)
-    model: Model = build_model(config.model, parse_arguments(config.model_args), Setting(config.device, plan))
-    return Assembly(task, samples, plan, model, verifier, reward, images, config.seed)
+    return task, *choose_plan(task, config.num_images, config.seed, config.limit, ids)
 
 
 def carry_out(config: EvalConfig, assembly: Assembly, store: RunStore, run: dict[str, Any]) -> RunRecord | None:
@@ -182,7 +182,7 @@ def carry_out(config: EvalConfig, assembly: Assembly, store: RunStore, run: dict
             last = not others(store.path, store.rank)
             if not last:
                 return None
-            store.merge([(cell.sample, cell.index) for cell in assembly.plan])
+            store.merge([(cell.sample, cell.index) for cell in assembly.job.plan])
             verdicts = list(store.verdicts().values())
             results = summarise(run, list(store.rows().values()), verdicts)
             ending["verifier"] = {**run["verifier"], "served": served(verdicts)}
@@ -211,7 +211,7 @@ def carry_out(config: EvalConfig, assembly: Assembly, store: RunStore, run: dict
 def make_all(config: EvalConfig, assembly: Assembly, store: RunStore) -> None:
     """The evaluation under a progress bar."""
     done = sum(row["status"] == "ok" for row in store.rows().values())
-    with progress_bar(len(assembly.plan), done, config.verbosity == "quiet") as bar:
+    with progress_bar(len(assembly.job.plan), done, config.verbosity == "quiet") as bar:
 
         def advance(_: Row) -> None:
             if bar is not None:
@@ -222,9 +222,7 @@ def make_all(config: EvalConfig, assembly: Assembly, store: RunStore) -> None:
 
 def dry_run(config: EvalConfig, name: str, folder: Path) -> int:
     """What a run would make, from the task alone."""
-    task = load_task(name, parse_arguments(config.task_args))
-    ids = [one.strip() for one in config.samples.split(",") if one.strip()]
-    samples, images, plan = choose_plan(task, config.num_images, config.seed, config.limit, ids)
+    task, samples, images, plan = chosen(config, name)
     found: Mapping[str, Any] = {
         "task": f"{task.name}@{task.version} {task.split}",
         "prompts": len(samples),

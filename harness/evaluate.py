@@ -46,7 +46,7 @@ def evaluate(
 ) -> None:
     """Makes and scores what the run folder does not hold yet; every row is on disk when this returns or raises."""
     done = {key for key, row in store.rows().items() if row["status"] == "ok"}
-    mine = share(assembly.plan, store.rank, store.processes)
+    mine = share(assembly.job.plan, store.rank, store.processes)
     left = [cell for cell in mine if (cell.sample, cell.index) not in done]
     waiting: deque[tuple[Made, Future[list[Score]]]] = deque()
 
@@ -62,7 +62,7 @@ def evaluate(
         try:
             for cells in chunks(left, batch_size):
                 made = make(assembly, cells)
-                waiting.append((made, judge.submit(assembly.reward.score, made.generations)))
+                waiting.append((made, judge.submit(assembly.job.reward.score, made.generations)))
                 settle(IN_FLIGHT)
         finally:
             settle(0)
@@ -76,7 +76,7 @@ def chunks(items: Sequence[Item], size: int) -> Iterator[tuple[Item, ...]]:
 
 def make(assembly: Assembly, cells: Sequence[Cell]) -> Made:
     """Generations of a batch; a request that fails is a generation with an error."""
-    by_id = {sample.id: sample for sample in assembly.samples}
+    by_id = {sample.id: sample for sample in assembly.job.samples}
     start = time.perf_counter()
     outcomes = attempt(assembly.model, [by_id[cell.sample] for cell in cells], [cell.seed for cell in cells])
     generations = [

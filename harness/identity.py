@@ -71,27 +71,28 @@ def tags_of(samples: Sequence[Sample]) -> dict[str, list[str]]:
 
 def subjects(assembly: Assembly, config: Mapping[str, Any]) -> dict[str, Any]:
     """What is measured, and with what: task, model, reward, verifier."""
-    task, model, verifier, reward = assembly.task, assembly.model, assembly.verifier, assembly.reward
+    job, model = assembly.job, assembly.model
+    task, verifier, reward = job.task, job.verifier, job.reward
     return {
         "task": {
             "name": task.name,
             "version": task.version,
             "split": task.split,
-            "hash": task_hash(assembly.samples),
+            "hash": task_hash(job.samples),
             "licence": task.licence,
             "citation": task.citation,
             "headline": task.headline,
-            "samples": [sample.id for sample in assembly.samples],
-            "tags": tags_of(assembly.samples),
-            "images_per_sample": assembly.images,
-            "questions": sum(len(sample.questions) for sample in assembly.samples) * assembly.images,
+            "samples": [sample.id for sample in job.samples],
+            "tags": tags_of(job.samples),
+            "images_per_sample": job.images,
+            "questions": sum(len(sample.questions) for sample in job.samples) * job.images,
         },
         "model": {"name": config["model"], "args": config["model_args"], "id": model.id, **model.record},
         "reward": {"id": reward.id, "range": list(reward.range), **reward.record},
         "verifier": {"id": verifier.id, **verifier.record},
-        "seed": assembly.seed,
+        "seed": job.seed,
         "seed_rule": "v1",
-        "limited": len(assembly.samples) < len(task.samples),
+        "limited": len(job.samples) < len(task.samples),
     }
 
 

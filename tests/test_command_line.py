@@ -156,7 +156,7 @@ def test_another_package_of_our_name_is_refused_in_one_sentence(tmp_path: Path) 
 
 def test_offline_forbids_a_connection() -> None:
     code = (
-        "import socket\nfrom harness.eval_command import forbid_connections\nforbid_connections()\n"
+        "import socket\nfrom harness.offline import forbid_connections\nforbid_connections()\n"
         "try:\n    socket.create_connection(('127.0.0.1', 9), 1)\nexcept OSError as error:\n    print(error)"
     )
     assert "--offline forbids a connection" in fresh(code)

@@ -298,3 +298,9 @@ def test_images_that_were_never_made_count_as_planned_and_widen_the_bounds(tmp_p
     assert found["headline"] is None
     assert found["metrics"][0]["value"] is None, "a mean of the tags that happen to exist is no mean of tags"
     assert found["metrics"][0]["bounds"]["high"] - found["metrics"][0]["bounds"]["low"] == pytest.approx(1 / 6)
+
+
+def test_several_tasks_leave_a_folder_each(tmp_path: Path) -> None:
+    assert run([*FAST, "--task", "scenes,tests.pair", "--limit", "2", "-o", str(tmp_path)]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"scenes-tests.painter", "tests.pair-tests.painter"}
+    assert results(tmp_path / "tests.pair-tests.painter")["n"]["prompts"] == 2
