@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness.run_folder import read_lines
+from harness.json_lines import read_lines
 
 HARNESS = [sys.executable, "-m", "harness.main"]
 EVAL = [*HARNESS, "eval", "--model", "tiny", "--task", "scenes", "--limit", "24", "-b", "4", "-v", "quiet"]

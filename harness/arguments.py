@@ -78,6 +78,12 @@ def _convert(value: Any, hint: Any, place: str) -> Any:
         if str(value).lower() not in words:
             raise ValueError(f"{place}={value!r} is neither true nor false")
         return words[str(value).lower()]
+    if hint is str and isinstance(value, list | tuple):
+        return ",".join(str(one) for one in value)
+    if hint is str and isinstance(value, dict):
+        return json.dumps(value)
+    if isinstance(value, bool) or (hint is int and isinstance(value, float) and value != int(value)):
+        raise ValueError(f"{place}={value!r} is not {hint.__name__}")
     try:
         return hint(value)
     except (TypeError, ValueError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from harness.arguments import fill
@@ -37,24 +38,31 @@ class Assembly:
     model: Model
 
 
+def open_module(kind: str, name: str, registry: Mapping[str, str], given: Mapping[str, Any], maker: str) -> Any:
+    """The module's function that makes the thing, and the module's `Arguments` filled; ValueError if it has none."""
+    module = find_module(kind, name, registry)
+    try:
+        make, arguments = vars(module)[maker], vars(module)["Arguments"]
+    except KeyError as error:
+        raise ValueError(f"the module {module.__name__} is no {kind}: it has no {error.args[0]}") from None
+    return partial(make, fill(arguments, given, f"{kind} {name!r}"))
+
+
 def load_task(name: str, arguments: Mapping[str, Any]) -> Task:
     """A task by its registered or dotted name."""
-    module = find_module("task", name, TASKS)
-    task: Task = module.load(fill(module.Arguments, arguments, f"task {name!r}"))
+    task: Task = open_module("task", name, TASKS, arguments, "load")()
     return task
 
 
 def build_verifier(name: str, arguments: Mapping[str, Any]) -> Verifier:
     """A verifier by its registered or dotted name."""
-    module = find_module("verifier", name, VERIFIERS)
-    verifier: Verifier = module.build(fill(module.Arguments, arguments, f"verifier {name!r}"))
+    verifier: Verifier = open_module("verifier", name, VERIFIERS, arguments, "build")()
     return verifier
 
 
 def build_model(name: str, arguments: Mapping[str, Any], setting: Setting) -> Model:
     """A model by its registered or dotted name."""
-    module = find_module("model", name, MODELS)
-    model: Model = module.build(fill(module.Arguments, arguments, f"model {name!r}"), setting)
+    model: Model = open_module("model", name, MODELS, arguments, "build")(setting)
     return model
 
 

@@ -21,11 +21,9 @@ def take(path: Path, wait: bool = False) -> IO[bytes] | None:
 
 
 def claim(folder: Path, rank: int, processes: int) -> IO[bytes] | None:
-    """This process's claim, or None when another live run has the folder; processes of one launch may share it."""
-    rivals = [folder / f".lock.{rank}"] if processes > 1 else [folder / ".lock.0", *folder.glob(".lock.[0-9]*")]
-    for rival in dict.fromkeys(rivals):
-        if rival.name != f".lock.{rank}" and held(rival):
-            return None
+    """This process's claim, or None when another live run has the folder; processes of one launch share it."""
+    if processes == 1 and others(folder, rank):
+        return None
     return take(folder / f".lock.{rank}")
 
 

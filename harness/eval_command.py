@@ -7,23 +7,24 @@ import os
 import signal
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import tyro
 
 from harness.arguments import parse_arguments
 from harness.assemble import Assembly, Job, build_model, build_reward, build_verifier, choose_plan, load_task
-from harness.claim import others, turn
 from harness.ending import INTERRUPTED, OUTAGE, PREEMPTED, Outage, Preempted
+from harness.eval_config import EvalConfig, check_ranges
 from harness.evaluate import Stopped, evaluate
 from harness.identity import check_same, describe, served, told
+from harness.json_lines import write_json
 from harness.model import Cell, Setting
 from harness.offline import forbid_connections
-from harness.record import Row, RunRecord
-from harness.run_folder import RunStore, write_json
+from harness.record import Key, Row, RunRecord
+from harness.run_folder import RunStore
 from harness.settings import read_settings
 from harness.statistics import detectable_before
 from harness.summary import summarise
@@ -31,108 +32,70 @@ from harness.table import print_results, progress_bar
 from tasks.sample import Sample
 from tasks.task import Task
 
-Alias = tyro.conf.arg
-
-
-@dataclass(frozen=True)
-class EvalConfig:
-    """Score a model on a task. `--config FILE` reads these names from YAML, HARNESS_<NAME> from the environment."""
-
-    model: Annotated[str, Alias(aliases=["-M"])] = "tiny"
-    """A name printed by `harness ls models`, or a dotted module of your own."""
-    model_args: Annotated[str, Alias(aliases=["-a"])] = ""
-    """Arguments of the model: k=v,k=v, JSON, or @file.json."""
-    task: Annotated[str, Alias(aliases=["-t", "--tasks"])] = "scenes"
-    """A name printed by `harness ls tasks`, or a dotted module; several with commas between them."""
-    task_args: str = ""
-    """Arguments of the task."""
-    verifier: str | None = None
-    """A name printed by `harness ls verifiers`, or a dotted module; the task's own when not given."""
-    verifier_args: str = ""
-    """Arguments of the verifier."""
-    output_path: Annotated[Path | None, Alias(aliases=["-o"])] = None
-    """Folder of the run; with several tasks, of one folder each. runs/TASK-MODEL when not given."""
-    limit: Annotated[float | None, Alias(aliases=["-L"])] = None
-    """Only the first N prompts, or that share of them when below 1."""
-    samples: Annotated[str, Alias(aliases=["-E"])] = ""
-    """Only these sample ids, with commas between them."""
-    num_images: Annotated[int | None, Alias(aliases=["--repeats"])] = None
-    """Images a prompt; the task's own number when not given."""
-    seed: int = 0
-    """Decides every image's own seed."""
-    batch_size: Annotated[int, Alias(aliases=["-b"])] = 16
-    """Images asked of the model at once; changes no image."""
-    device: str = "cpu"
-    """Torch device of the model."""
-    min_coverage: float = 0.98
-    """Share of images that must have a score for a headline."""
-    on_error: Literal["mask", "stop"] = "mask"
-    """Whether a failed image leaves a row without a value, or ends the run."""
-    resume: Literal["auto", "none"] = "auto"
-    """Go on with what the folder holds of this very run, or refuse a folder that holds any."""
-    dry_run: bool = False
-    """Print what would be made, and make nothing."""
-    offline: bool = False
-    """Refuse every connection."""
-    json: bool = False
-    """Print the results as JSON instead of a table."""
-    verbosity: Annotated[Literal["normal", "quiet"], Alias(aliases=["-v"])] = "normal"
-    """quiet shows no progress."""
-
 
 def main(arguments: list[str]) -> int:
     """Runs every task asked for, with the model loaded once; gives the worst exit code."""
     defaults, rest = read_settings(EvalConfig, arguments)
     config = tyro.cli(EvalConfig, args=rest, default=defaults, prog="harness eval")
-    if config.batch_size < 1:
-        raise ValueError(f"--batch-size must be at least 1, not {config.batch_size}")
+    check_ranges(config)
     if config.offline:
         forbid_connections()
-    names = [name.strip() for name in config.task.split(",") if name.strip()]
+    names = list(dict.fromkeys(name.strip() for name in config.task.split(",") if name.strip()))
+    if not names:
+        raise ValueError("--task names no task; `harness ls tasks` prints the choices")
     folders = [output_folder(config, name, len(names) > 1) for name in names]
     if config.dry_run:
         return max(dry_run(config, name, folder) for name, folder in zip(names, folders, strict=True))
     signal.signal(signal.SIGTERM, _preempt)
     signal.signal(signal.SIGUSR1, _preempt)
-    rank, processes = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    jobs = [prepare(config, name) for name in names]
+    rank, processes = place_in_launch()
     stores = [RunStore(folder, rank, processes) for folder in folders]
     for store in stores:
         store.probe()
-    jobs = [prepare(config, name) for name in names]
     setting = Setting(config.device, tuple(cell for job in jobs for cell in job.plan))
     model = build_model(config.model, parse_arguments(config.model_args), setting)
-    return max(
-        run_job(config, name, Assembly(job, model), store, arguments)
+    records = {
+        name: run_job(config, name, Assembly(job, model), store, arguments)
         for name, job, store in zip(names, jobs, stores, strict=True)
-    )
+    }
+    done = {name: record for name, record in records.items() if record is not None}
+    if config.json and done:
+        found = {name: record.results for name, record in done.items()}
+        print(json.dumps(found if len(names) > 1 else found[names[0]], sort_keys=True, indent=1))
+    return max((int(record.run["exit_code"]) for record in done.values()), default=0)
+
+
+def place_in_launch() -> tuple[int, int]:
+    """Which of how many processes this is, as launchers tell it."""
+    rank, processes = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
+    if not (rank.isdigit() and processes.isdigit() and int(rank) < int(processes)):
+        raise ValueError(f"RANK={rank} and WORLD_SIZE={processes} are not a process and a number of processes")
+    return int(rank), int(processes)
 
 
 def _preempt(number: int, _frame: object) -> None:
     raise Preempted(signal.Signals(number).name)
 
 
-def run_job(config: EvalConfig, name: str, assembly: Assembly, store: RunStore, argv: list[str]) -> int:
-    """One task in one run folder."""
+def run_job(config: EvalConfig, name: str, assembly: Assembly, store: RunStore, argv: list[str]) -> RunRecord | None:
+    """One task in one run folder, its table printed; None where another process finishes the run."""
     settings = {**asdict(config), "task": name, "output_path": str(config.output_path or "")}
-    run = begin(config, store, describe(assembly, settings, ["eval", *argv]))
+    run = begin(config, store, describe(assembly, settings, ["eval", *argv]), keys(assembly))
     record = carry_out(config, assembly, store, run)
-    if record is None:
-        return 0
-    if config.json:
-        print(json.dumps(record.results, sort_keys=True, indent=1))
-    else:
+    if record is not None and not config.json:
         print_results(record.run, record.results, str(store.path))
-    return int(record.run["exit_code"] or 0)
+    return record
 
 
-def begin(config: EvalConfig, store: RunStore, run: dict[str, Any]) -> dict[str, Any]:
+def begin(config: EvalConfig, store: RunStore, run: dict[str, Any], planned: list[Key]) -> dict[str, Any]:
     """Claims the folder for this run, new or going on; the first process of several decides its id."""
     found = store.found()
     if found is not None:
         if config.resume == "none":
             raise ValueError(f"{store.path} holds a run already; choose another --output-path or --resume auto")
         check_same(found, run, store.path)
-    store.claim()
+    store.claim(planned)
     if store.rank == 0:
         run = {**run, "id": found["id"], "started": found["started"]} if found else run
         write_json(store.path / "run.json", run)
@@ -175,18 +138,14 @@ def carry_out(config: EvalConfig, assembly: Assembly, store: RunStore, run: dict
     ending: dict[str, Any] = {"status": "error", "exit_code": 1, "error": None}
     last = True
     try:
-        store.repair()
         make_all(config, assembly, store)
-        store.close()
-        with turn(store.path):
-            last = not others(store.path, store.rank)
-            if not last:
-                return None
-            store.merge([(cell.sample, cell.index) for cell in assembly.job.plan])
-            verdicts = list(store.verdicts().values())
-            results = summarise(run, list(store.rows().values()), verdicts)
-            ending["verifier"] = {**run["verifier"], "served": served(verdicts)}
-            write_json(store.path / "results.json", results)
+        last = store.finish(keys(assembly))
+        if not last:
+            return None
+        verdicts = list(store.verdicts().values())
+        results = summarise(run, list(store.rows().values()), verdicts)
+        ending["verifier"] = {**run["verifier"], "served": served(verdicts)}
+        write_json(store.path / "results.json", results)
         ending |= {"status": results["status"], "exit_code": OUTAGE if results["withheld"] else 0}
         return RunRecord({**run, **ending}, results)
     except Stopped as failure:
@@ -208,10 +167,14 @@ def carry_out(config: EvalConfig, assembly: Assembly, store: RunStore, run: dict
             write_json(store.path / "run.json", {**run, **ending})
 
 
+def keys(assembly: Assembly) -> list[Key]:
+    """Every planned image."""
+    return [(cell.sample, cell.index) for cell in assembly.job.plan]
+
+
 def make_all(config: EvalConfig, assembly: Assembly, store: RunStore) -> None:
     """The evaluation under a progress bar."""
-    done = sum(row["status"] == "ok" for row in store.rows().values())
-    with progress_bar(len(assembly.job.plan), done, config.verbosity == "quiet") as bar:
+    with progress_bar(len(assembly.job.plan), len(store.done()), config.verbosity == "quiet") as bar:
 
         def advance(_: Row) -> None:
             if bar is not None:

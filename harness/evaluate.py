@@ -6,16 +6,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from harness.assemble import Assembly
 from harness.guards import guards
 from harness.model import Cell, Model, RequestFailed
+from harness.picture import picture_name, plain
 from harness.plan import share
 from harness.record import Row, verdict_rows
-from harness.run_folder import RunStore, picture_name
+from harness.run_folder import RunStore
 from reward.verdict import Score
 from tasks.sample import Failure, Generation, Response, Sample
 
@@ -45,7 +46,7 @@ def evaluate(
     progress: Callable[[Row], None] = lambda _: None,
 ) -> None:
     """Makes and scores what the run folder does not hold yet; every row is on disk when this returns or raises."""
-    done = {key for key, row in store.rows().items() if row["status"] == "ok"}
+    done = store.done()
     mine = share(assembly.job.plan, store.rank, store.processes)
     left = [cell for cell in mine if (cell.sample, cell.index) not in done]
     waiting: deque[tuple[Made, Future[list[Score]]]] = deque()
@@ -100,9 +101,14 @@ def attempt(model: Model, samples: Sequence[Sample], seeds: Sequence[int]) -> li
     else:
         if len(responses) != len(samples):
             raise RuntimeError(f"model {model.id} gave {len(responses)} responses to {len(samples)} requests")
-        return list(responses)
+        return [flatten(response) for response in responses]
     half = (len(samples) + 1) // 2
     return [*attempt(model, samples[:half], seeds[:half]), *attempt(model, samples[half:], seeds[half:])]
+
+
+def flatten(response: Response) -> Response:
+    """The response with a plain RGB image, which is what is judged, stored and shown."""
+    return replace(response, image=plain(response.image))
 
 
 def append(store: RunStore, made: Made, scores: Sequence[Score]) -> list[Row]:

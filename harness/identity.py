@@ -16,9 +16,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from harness.arguments import parse_arguments
 from harness.assemble import Assembly
+from harness.picture import picture_name
 from harness.record import SCHEMA_VERSION
-from harness.run_folder import ResumeError, picture_name
+from harness.run_folder import ResumeError
 from tasks.sample import Sample
 
 PACKAGES = (
@@ -32,10 +34,6 @@ PACKAGES = (
     "transformers",
     "diffusers",
 )
-UNIDENTIFYING = (
-    "output_path", "batch_size", "device", "offline", "json", "verbosity", "resume", "min_coverage", "on_error",
-)  # fmt: skip
-"""Configuration that cannot change what a run finds."""
 
 
 def hash_of(content: Any) -> str:
@@ -99,11 +97,7 @@ def subjects(assembly: Assembly, config: Mapping[str, Any]) -> dict[str, Any]:
 def describe(assembly: Assembly, config: Mapping[str, Any], argv: Sequence[str]) -> dict[str, Any]:
     """run.json of a run that begins now (harness.md 3.1)."""
     content = subjects(assembly, config)
-    identity = {
-        "config": {name: value for name, value in config.items() if name not in UNIDENTIFYING},
-        **{name: content[name]["id"] for name in ("model", "reward")},
-        "task": content["task"]["hash"],
-    }
+    identity = identity_of(content, config)
     config_hash, now = hash_of(identity), datetime.now(UTC)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -117,6 +111,7 @@ def describe(assembly: Assembly, config: Mapping[str, Any], argv: Sequence[str])
         "argv": list(argv),
         "config": dict(config),
         "config_hash": config_hash,
+        "identity": identity,
         **content,
         "missing": "exclude",
         "code": code_state(),
@@ -130,18 +125,31 @@ def describe(assembly: Assembly, config: Mapping[str, Any], argv: Sequence[str])
     }
 
 
+def identity_of(content: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    """All that decides what a run finds, by its meaning and not by how it was written on the command line."""
+    return {
+        "task": f"{content['task']['name']}@{content['task']['version']} {content['task']['split']}",
+        "task hash": content["task"]["hash"],
+        "images per prompt": content["task"]["images_per_sample"],
+        "model": content["model"]["id"],
+        "model arguments": parse_arguments(config["model_args"]),
+        "reward id": content["reward"]["id"],
+        "seed": content["seed"],
+    }
+
+
 def check_same(found: Mapping[str, Any], wanted: Mapping[str, Any], folder: Path) -> None:
     """ResumeError names what differs when a folder holds another run."""
     if int(found.get("schema_version", 0)) > SCHEMA_VERSION:
         raise ResumeError(f"{folder} was written by a newer image-harness (schema {found['schema_version']})")
     if found.get("config_hash") == wanted["config_hash"]:
         return
-    pairs = [("reward id", found["reward"]["id"], wanted["reward"]["id"])]
-    pairs += [("model", found["model"]["id"], wanted["model"]["id"])]
-    pairs += [("task hash", found["task"]["hash"][:12], wanted["task"]["hash"][:12])]
-    before, after = found["config"], wanted["config"]
-    pairs += [(name, before.get(name), after[name]) for name in after if name not in UNIDENTIFYING]
-    told = [f"{name} is {one!r} there and {other!r} here" for name, one, other in pairs if one != other]
+    before, after = found.get("identity", {}), wanted["identity"]
+    told = [
+        f"{name} is {before.get(name)!r} there and {after[name]!r} here"
+        for name in after
+        if before.get(name) != after[name]
+    ]
     raise ResumeError(
         f"{folder} holds another run ({'; '.join(told)}); choose another --output-path, nothing was touched"
     )

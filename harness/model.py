@@ -50,7 +50,7 @@ class Model(Protocol):
     def generate(self, requests: Sequence[Request], seeds: Sequence[int]) -> list[Response]:
         """One response a request, in order; an image depends on its request and seed alone, not on its batch.
 
-        May raise for the whole batch: the run then asks for each request singly, and a request that raises again is
-        recorded as failed (`RequestFailed` carries the status of its row).
+        May raise for the whole batch: the run then asks for its halves, and a request that raises alone is recorded
+        as failed (`RequestFailed` carries the status of its row).
         """
         ...

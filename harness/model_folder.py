@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from PIL import Image, UnidentifiedImageError
 
 from harness.model import RequestFailed, Setting
+from harness.run_folder import RunStore
 from tasks.sample import Failure, Request, Response
 
 LARGEST = 64_000_000
@@ -30,13 +32,15 @@ class Arguments:
 class Stored:
     """Where each picture lies: by sample and index, and by prompt in the order found."""
 
-    by_cell: Mapping[tuple[str, int], Path]
+    by_cell: Mapping[tuple[str, int], tuple[Path, str | None]]
+    """With the prompt it was made for, where that is known"""
     by_prompt: Mapping[str, tuple[Path, ...]]
 
     def find(self, sample: str, index: int, prompt: str) -> Path | None:
         """The picture of a cell, if there is one."""
         if (sample, index) in self.by_cell:
-            return self.by_cell[sample, index]
+            path, made_for = self.by_cell[sample, index]
+            return path if made_for in (None, prompt) else None
         some = self.by_prompt.get(prompt, ())
         return some[index] if index < len(some) else None
 
@@ -54,10 +58,13 @@ class FolderModel:
                 f"no picture in {path} belongs to this task: {len(stored.by_cell)} are named by sample and index, "
                 f"{len(stored.by_prompt)} prompts are named, and none of them is asked for"
             )
-        self.id = f"folder:{path.name}"
+        content = content_of(one for one in self.paths.values() if one is not None)
+        self.id = f"folder:{path.resolve().name}@{content[:12]}"
         self.record: Mapping[str, Any] = {
-            "path": str(path), "pictures": sum(one is not None for one in self.paths.values())
-        }  # fmt: skip
+            "path": str(path),
+            "pictures": sum(one is not None for one in self.paths.values()),
+            "content_sha256": content,
+        }
 
     def generate(self, requests: Sequence[Request], seeds: Sequence[int]) -> list[Response]:
         """The stored pictures; one that is missing or cannot be read fails its request alone."""
@@ -73,7 +80,7 @@ class FolderModel:
                 if image.width * image.height > LARGEST:
                     raise RequestFailed(Failure("missing_image", f"{path.name} has more than {LARGEST} pixels"))
                 image.load()
-                return image.convert("RGB")
+                return image.copy()
         except FileNotFoundError:
             raise RequestFailed(Failure("missing_image", f"{path} does not exist")) from None
         except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
@@ -86,7 +93,7 @@ def index_of(path: Path) -> Stored:
         raise ValueError(f"there is no folder or file {path}")
     if path.is_file():
         return from_lines(path)
-    if (path / "samples.jsonl").exists():
+    if (path / "run.json").exists():
         return from_run(path)
     numbered = sorted(folder for folder in path.iterdir() if (folder / "metadata.jsonl").is_file())
     if numbered:
@@ -95,14 +102,26 @@ def index_of(path: Path) -> Stored:
     if len(lists) == 1:
         return from_lines(lists[0])
     raise ValueError(
-        f"{path} holds neither samples.jsonl of a run, nor NNNNN/metadata.jsonl of GenEval's layout, "
+        f"{path} holds neither run.json of a run, nor NNNNN/metadata.jsonl of GenEval's layout, "
         f"nor one JSONL file of its pictures (it holds {len(lists)})"
     )
 
 
+def content_of(paths: Iterable[Path]) -> str:
+    """Hash of all pictures' bytes, so that a run cannot go on with other pictures under the same names."""
+    whole = hashlib.sha256()
+    for path in paths:
+        whole.update(hashlib.sha256(path.read_bytes()).digest() if path.is_file() else b"absent")
+    return whole.hexdigest()
+
+
 def lines_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Number and content of each line of a JSONL file; ValueError names a line that is no JSON object."""
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8: {error}") from None
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
@@ -115,28 +134,32 @@ def lines_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def from_run(path: Path) -> Stored:
-    """The pictures of a run folder."""
-    rows = [row for _, row in lines_of(path / "samples.jsonl") if row.get("image")]
-    return Stored({(row["sample"], row["index"]): path / row["image"]["path"] for row in rows}, {})
+    """The pictures of a run folder, finished or not."""
+    rows = [row for row in RunStore(path).rows().values() if row.get("image")]
+    return Stored({(row["sample"], row["index"]): (path / row["image"]["path"], row["prompt"]) for row in rows}, {})
 
 
 def from_geneval(folders: Sequence[Path]) -> Stored:
     """GenEval's layout: a folder a prompt; whole file names count, so that 0000.png.bak is no picture."""
     found: dict[str, list[Path]] = {}
     for folder in folders:
-        _, metadata = next(lines_of(folder / "metadata.jsonl"))
+        metadata = next((line for _, line in lines_of(folder / "metadata.jsonl")), {})
+        if "prompt" not in metadata:
+            raise ValueError(f"{folder / 'metadata.jsonl'} holds no prompt")
         pictures = sorted(one for one in (folder / "samples").glob("*.png") if one.stem.isdigit())
-        found.setdefault(str(metadata.get("prompt")), []).extend(pictures)
+        found.setdefault(str(metadata["prompt"]), []).extend(pictures)
     return Stored({}, {prompt: tuple(some) for prompt, some in found.items()})
 
 
 def from_lines(path: Path) -> Stored:
     """A JSONL of prompt and path, or of sample, index and image; paths are relative to the file."""
-    by_cell: dict[tuple[str, int], Path] = {}
+    by_cell: dict[tuple[str, int], tuple[Path, str | None]] = {}
     by_prompt: dict[str, list[Path]] = {}
     for number, line in lines_of(path):
         if {"sample", "index", "image"} <= set(line):
-            by_cell[str(line["sample"]), int(line["index"])] = path.parent / str(line["image"])
+            if not isinstance(line["index"], int):
+                raise ValueError(f"line {number} of {path} has the index {line['index']!r}, which is no whole number")
+            by_cell[str(line["sample"]), line["index"]] = (path.parent / str(line["image"]), line.get("prompt"))
         elif {"prompt", "path"} <= set(line):
             by_prompt.setdefault(str(line["prompt"]), []).append(path.parent / str(line["path"]))
         else:

@@ -15,11 +15,10 @@ from harness.bagel.tokenizer import TextCoder
 from harness.bagel.unified import Drawing, Unified
 from harness.bagel.vae import build_image_space
 from harness.model import Setting
+from tasks.scene import SIDE
 
 SHIPPED = Path(__file__).parent / "tiny"
 """The checkpoint inside the package."""
-SIDE = 32
-"""Pixels along a side of every picture it draws."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +68,10 @@ def read_bagel(folder: Path, device: str = "cpu") -> tuple[Bagel, TextCoder]:
 
 def build(arguments: Arguments, setting: Setting) -> Unified:
     """The embedded model, ready to draw."""
+    try:
+        torch.empty(1, device=setting.device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"the device {setting.device!r} cannot be used: {str(error).splitlines()[0]}") from None
     bagel, coder = read_bagel(arguments.weights, setting.device)
     guidance = Guidance(arguments.guidance, 1.0, arguments.low, 1.0, arguments.renorm)
     drawing = Drawing(arguments.points, arguments.shift, guidance, SIDE, SIDE, arguments.rows)

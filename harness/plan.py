@@ -25,11 +25,11 @@ def choose(task: Task, limit: float | None, ids: Sequence[str]) -> tuple[Sample,
         for one in ids:
             if one not in known:
                 raise ValueError(unknown(f"sample of {task.name}", one, known)[:400])
-        return tuple(known[one] for one in ids)
+        return tuple(known[one] for one in dict.fromkeys(ids))
     if limit is None:
         return samples
-    if limit <= 0:
-        raise ValueError(f"--limit must be above 0, not {limit}")
+    if not (0 < limit < 1 or (limit >= 1 and limit == int(min(limit, 1e9)))):
+        raise ValueError(f"--limit must be a whole number of prompts, or a share of them below 1, not {limit}")
     return samples[: max(1, round(limit * len(samples))) if limit < 1 else int(limit)]
 
 

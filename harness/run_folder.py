@@ -5,19 +5,20 @@ A run that dies at any moment leaves whole rows and at most one torn last line, 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
 from PIL import Image
 
-from harness.claim import claim
+from harness.claim import claim, others, turn
 from harness.ending import SaveError
+from harness.json_lines import json_line, read_lines
+from harness.picture import is_blank, picture_name, plain
 from harness.record import Key, Row, VerdictRow
 
 SPARE = 1 << 20
@@ -28,45 +29,6 @@ PENDING = 1.0
 
 class ResumeError(ValueError):
     """The folder holds another run; nothing was touched."""
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Replaces a JSON file at once: sorted keys, UTF-8, never NaN."""
-    text = json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    new = path.with_name(f"{path.name}.{os.getpid()}.new")
-    try:
-        with new.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    except OSError as error:
-        new.unlink(missing_ok=True)
-        raise SaveError(f"{path} cannot be written: {error.strerror}") from error
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The rows of a JSONL file; a torn last line is left out, a broken one elsewhere is an error that names it."""
-    if not path.exists():
-        return []
-    lines = path.read_bytes().split(b"\n")
-    rows = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            if number == len(lines):
-                continue
-            raise ValueError(f"{path} is damaged: line {number} is not JSON; remove that line to go on") from None
-    return rows
-
-
-def picture_name(image: Image.Image) -> str:
-    """A picture's name: the hash of its size and pixels, whatever file they come in (harness.md 3)."""
-    plain = image.convert("RGB")
-    return hashlib.sha256(f"RGB {plain.width}x{plain.height}\n".encode() + plain.tobytes()).hexdigest()
 
 
 class RunStore:
@@ -102,11 +64,28 @@ class RunStore:
         """All files of rows: the merged one first."""
         return [self.path / f"{name}.jsonl", *sorted(self.path.glob(f"{name}.p[0-9]*.jsonl"))]
 
-    def claim(self) -> None:
-        """Refuses a folder that another live run writes; the claim ends with the process."""
-        self.lock = claim(self.path, self.rank, self.processes)
-        if self.lock is None:
-            raise ResumeError(f"another run is writing to {self.path}; wait for it or choose another folder")
+    def claim(self, plan: Sequence[Key]) -> None:
+        """Refuses a folder that another live run writes, then puts away what a stopped launch left in part files.
+
+        Claims are taken one at a time, so that no process begins while another merges; one ends with its process.
+        """
+        with turn(self.path):
+            self.lock = claim(self.path, self.rank, self.processes)
+            if self.lock is None:
+                raise ResumeError(f"another run is writing to {self.path}; wait for it or choose another folder")
+            if not others(self.path, self.rank):
+                self.merge(plan)
+        self.repair()
+
+    def finish(self, plan: Sequence[Key]) -> bool:
+        """Gives the claim up; the last process of a launch merges the rows first and is told so."""
+        self.close_files()
+        with turn(self.path):
+            last = not others(self.path, self.rank)
+            if last:
+                self.merge(plan)
+            self.close()
+        return last
 
     def found(self) -> dict[str, Any] | None:
         """run.json of a run that is already here."""
@@ -116,8 +95,10 @@ class RunStore:
         try:
             run = json.loads(path.read_text(encoding="utf-8"))
         except ValueError:
-            raise ResumeError(f"{path} is damaged; choose another folder or remove it") from None
-        return dict(run)
+            run = None
+        if not isinstance(run, dict) or not {"id", "config", "config_hash", "started"} <= set(run):
+            raise ResumeError(f"{path} is damaged; choose another folder or remove it")
+        return run
 
     def repair(self) -> None:
         """Cuts a torn last line off this process's files, so that the next row starts on a line of its own."""
@@ -139,25 +120,23 @@ class RunStore:
             new = path.with_name(f"{name}.{os.getpid()}.new")
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                image.convert("RGB").save(new, "PNG")
+                plain(image).save(new, "PNG")
                 new.replace(path)
             except OSError as error:
                 raise SaveError(f"{path} cannot be written: {error}") from error
-        extremes = image.convert("RGB").getextrema()
-        blank = all(low == high for low, high in extremes)  # type: ignore[misc] # one pair a band in RGB
         return {
             "sha256": name,
             "path": relative.as_posix(),
             "width": image.width,
             "height": image.height,
-            "blank": blank,
+            "blank": is_blank(image),
         }
 
     def append(self, row: Row, verdicts: Iterable[VerdictRow]) -> None:
         """Adds an image's rows; its own row comes last, so a row that is there has its verdicts."""
-        lines = "".join(_line(asdict(verdict)) for verdict in verdicts)
+        lines = "".join(json_line(asdict(verdict)) for verdict in verdicts)
         self._write("verdicts", lines)
-        self._write("samples", _line(asdict(row)))
+        self._write("samples", json_line(asdict(row)))
         if time.monotonic() - self.synced > PENDING:
             self.sync()
 
@@ -176,40 +155,61 @@ class RunStore:
             os.fsync(file.fileno())
         self.synced = time.monotonic()
 
-    def close(self) -> None:
-        """Everything on disk, the claim given up."""
+    def close_files(self) -> None:
+        """Everything on disk."""
         self.sync()
         for file in self.files.values():
             file.close()
         self.files.clear()
+
+    def close(self) -> None:
+        """Everything on disk, the claim given up."""
+        self.close_files()
         if self.lock is not None:
             self.lock.close()
             self.lock = None
 
     def merge(self, plan: Sequence[Key]) -> None:
         """Puts the part files of several processes into one file each, in the plan's order, and removes them."""
+        parts = [part for name in ("samples", "verdicts") for part in self.parts(name)[1:]]
+        if not parts:
+            return
         order = {key: place for place, key in enumerate(plan)}
-        for name, rows in (("samples", self.rows()), ("verdicts", self.verdicts())):
-            parts = self.parts(name)[1:]
-            if not parts:
-                continue
+        for name, rows in (("verdicts", self.verdicts()), ("samples", self.rows())):
             lines = sorted(rows.values(), key=lambda row: order.get((row["sample"], row["index"]), len(order)))
-            whole, new = self.path / f"{name}.jsonl", self.path / f"{name}.jsonl.new"
-            new.write_text("".join(_line(row) for row in lines), encoding="utf-8")
-            new.replace(whole)
-            for part in parts:
-                part.unlink()
+            new = self.path / f"{name}.jsonl.new"
+            new.write_text("".join(json_line(row) for row in lines), encoding="utf-8")
+            new.replace(self.path / f"{name}.jsonl")
+        for part in parts:
+            part.unlink()
 
     def rows(self) -> dict[Key, dict[str, Any]]:
-        """The last row of every image, from all processes."""
-        every = [row for path in self.parts("samples") for row in read_lines(path)]
-        return {(row["sample"], row["index"]): row for row in every}
+        """The row of every image: the last one that is ok, or the last."""
+        return {key: row for key, (row, _) in self._chosen().items()}
+
+    def done(self) -> set[Key]:
+        """Images that need not be made again: scored, and their picture is still there."""
+        return {
+            key
+            for key, row in self.rows().items()
+            if row["status"] == "ok" and row["image"] and (self.path / row["image"]["path"]).is_file()
+        }
+
+    def _chosen(self) -> dict[Key, tuple[dict[str, Any], Path]]:
+        found: dict[Key, tuple[dict[str, Any], Path]] = {}
+        for path in self.parts("samples"):
+            for row in read_lines(path, ("sample", "index", "status")):
+                key = (row["sample"], row["index"])
+                if key not in found or row["status"] == "ok" or found[key][0]["status"] != "ok":
+                    found[key] = (row, path)
+        return found
 
     def verdicts(self) -> dict[tuple[str, int, str], dict[str, Any]]:
-        """The last verdict of every question, from all processes."""
-        every = [row for path in self.parts("verdicts") for row in read_lines(path)]
-        return {(row["sample"], row["index"], row["question"]): row for row in every}
-
-
-def _line(content: Mapping[str, Any]) -> str:
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False) + "\n"
+        """The last verdict of every question, from the process whose row of the image counts."""
+        owner = {key: path.name.removeprefix("samples") for key, (_, path) in self._chosen().items()}
+        return {
+            (row["sample"], row["index"], row["question"]): row
+            for path in self.parts("verdicts")
+            for row in read_lines(path, ("sample", "index", "question"))
+            if owner.get((row["sample"], row["index"])) == path.name.removeprefix("verdicts")
+        }

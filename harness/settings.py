@@ -12,13 +12,14 @@ import yaml
 from harness.arguments import fill
 from tasks.registry import unknown
 
-OTHERS = ("HARNESS_DATA", "HARNESS_SHARED", "HARNESS_CACHE")
+OTHERS = ("HARNESS_CONFIG", "HARNESS_SHARED")
 """Variables of ours that are not flags."""
 
 
 def read_settings(kind: type[Any], arguments: list[str]) -> tuple[Any, list[str]]:
     """The command's configuration before its flags, and the flags without `--config FILE`."""
-    rest, files = [], []
+    rest: list[str] = []
+    files = [Path(os.environ["HARNESS_CONFIG"])] if "HARNESS_CONFIG" in os.environ else []
     left = iter(arguments)
     for one in left:
         if one in ("--config", "-C"):

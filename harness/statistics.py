@@ -165,8 +165,8 @@ def coverage(values: Sequence[float | None]) -> float:
 
 
 def bounds(
-    statistic: Callable[[Sequence[float]], float], values: Sequence[float | None], span: tuple[float, float]
-) -> tuple[float, float]:
+    statistic: Callable[[Sequence[float]], float | None], values: Sequence[float | None], span: tuple[float, float]
+) -> tuple[float | None, float | None]:
     """The statistic with every missing value at the worst, then at the best end of its range (4.3)."""
     low, high = ([end if value is None else value for value in values] for end in span)
     return statistic(low), statistic(high)

@@ -14,9 +14,11 @@ from harness.record import SCHEMA_VERSION, Key
 from harness.statistics import (
     Estimate,
     Tally,
+    bounds,
     categories,
     detectable_before,
     detectable_unpaired,
+    overlapping,
     per_prompt,
     pooled,
     tally,
@@ -32,7 +34,7 @@ def tallies(rows: Rows, values: Values, headline: str) -> dict[str, Tally]:
         return {"": tally([row["sample"] for row in rows], values)}
     found: dict[str, tuple[list[str], list[float | None]]] = {}
     for row, value in zip(rows, values, strict=True):
-        for tag in row["tags"][:1]:
+        for tag in row["tags"]:
             prompts, some = found.setdefault(tag, ([], []))
             prompts.append(row["sample"])
             some.append(value)
@@ -43,7 +45,8 @@ def estimate(rows: Rows, values: Values, headline: str) -> tuple[Estimate, dict[
     """The figure a headline asks for: mean over prompts, or mean of tags."""
     found = tallies(rows, values, headline)
     if headline == "mean of tags":
-        return categories(found), found
+        several = any(len(row["tags"]) > 1 for row in rows)
+        return (overlapping if several else categories)(found), found
     return per_prompt(found[""]), found
 
 
@@ -53,13 +56,8 @@ def metric(
     """One figure with all that belongs to it (harness.md 3.2)."""
     figure, found = estimate(rows, values, headline)
     around = interval(figure, found, span=span)
-    ends = []
-    for end in span:
-        filled = [end if value is None else value for value in values]
-        ends.append(estimate(rows, filled, headline)[0].value)
-    effect = figure.design_effect
-    if effect is None and figure.clusters > 1:
-        effect = pooled(tally([row["sample"] for row in rows], values)).design_effect
+    ends = bounds(lambda filled: estimate(rows, filled, headline)[0].value, values, span)
+    counted = tally([row["sample"] for row in rows], values)
     return {
         "name": name,
         "value": figure.value,
@@ -68,12 +66,28 @@ def metric(
         "estimator": figure.estimator,
         "n": figure.n,
         "clusters": figure.clusters,
-        "design_effect": effect,
-        "bounds": {"low": ends[0], "high": ends[1]},
+        "design_effect": None
+        if figure.se is None or figure.value is None
+        else effect(counted, figure.value, figure.se),
+        "bounds": dict(zip(("low", "high"), ends, strict=True)),
         "range": list(span),
         "higher_is_better": True,
         "warning": figure.warning or None,
+        "pooled": short(pooled(counted)),
+        "per_prompt": short(per_prompt(counted)),
     }
+
+
+def effect(counted: Tally, value: float, error: float) -> float | None:
+    """SE^2 over what it would be if single values were independent (harness.md 4.1); None when all are equal."""
+    total = float(counted.counts.sum())
+    spread = float(counted.squares.sum()) - 2 * value * float(counted.sums.sum()) + value * value * total
+    return error * error * total * total / spread if spread > 1e-12 * total else None
+
+
+def short(figure: Estimate) -> dict[str, float | None]:
+    """Another estimator's value and error."""
+    return {"value": figure.value, "se": figure.se}
 
 
 def coverage_of(planned: int, done: int) -> dict[str, Any]:

@@ -56,9 +56,9 @@ def title(run: Mapping[str, Any]) -> str:
 
 def print_results(run: Mapping[str, Any], results: Mapping[str, Any], folder: str) -> None:
     """The table, coverage, and where the run folder is, on stdout."""
-    console = Console()
+    console = Console(markup=False)
     if not console.is_terminal:
-        console = Console(width=WIDTH)
+        console = Console(width=WIDTH, markup=False)
     console.print(results_table(run, results))
     images, questions = results["coverage"]["images"], results["coverage"]["questions"]
     console.print(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from types import ModuleType
 
 TASKS = {
@@ -19,8 +21,12 @@ def find_module(kind: str, name: str, registry: Mapping[str, str]) -> ModuleType
         return importlib.import_module(registry[name])
     if "." not in name:
         raise ValueError(unknown(kind, name, registry))
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # an installed command does not look where the user stands
     try:
         return importlib.import_module(name)
+    except TypeError as error:
+        raise ValueError(f"{name!r} is not the dotted name of a {kind} module") from error
     except ModuleNotFoundError as error:
         if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
             raise

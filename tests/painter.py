@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,7 +32,7 @@ class Painter:
 
     arguments: Arguments
     id: str = "painter"
-    record: Mapping[str, Any] = None  # type: ignore[assignment]
+    record: Mapping[str, Any] = field(default_factory=dict)
 
     def generate(self, requests: Sequence[Request], seeds: Sequence[int]) -> list[Response]:
         time.sleep(self.arguments.pause)
@@ -53,4 +52,4 @@ class Painter:
 
 def build(arguments: Arguments, setting: Setting) -> Painter:
     assert setting.plan
-    return Painter(arguments, record={"pid": os.getpid() and 0})
+    return Painter(arguments)

@@ -77,7 +77,14 @@ def test_ls_prints_a_line_a_name(capsys: pytest.CaptureFixture[str]) -> None:
         (["eval", "-a", "{bad"], "the arguments are not JSON"),
         (["eval", "--task-args", "split=test"], "scenes has no split named 'test'"),
         (["eval", "--samples", "scenes-9999"], "no sample of scenes named 'scenes-9999'"),
-        (["eval", "--limit", "0"], "--limit must be above 0"),
+        (["eval", "--limit", "0"], "--limit must be a whole number of prompts, or a share of them below 1, not 0"),
+        (["eval", "--limit", "1.5"], "--limit must be a whole number"),
+        (["eval", "--limit", "inf"], "--limit must be a whole number"),
+        (["eval", "--min-coverage", "5"], "--min-coverage must lie between 0 and 1"),
+        (["eval", "--task", ","], "--task names no task"),
+        (["eval", "--model", "os.path"], "the module posixpath is no model: it has no build"),
+        (["eval", "--model", ".x"], "'.x' is not the dotted name of a model module"),
+        (["eval", "--device", "abacus"], "the device 'abacus' cannot be used"),
         (["eval", "--batch-size", "0"], "--batch-size must be at least 1"),
         (["eval", "--num-images", "0"], "--num-images must be at least 1"),
         (["eval", "-M", "folder", "-a", "path=/nowhere/at/all"], "there is no folder or file /nowhere/at/all"),
@@ -159,7 +166,7 @@ def test_offline_forbids_a_connection() -> None:
         "import socket\nfrom harness.offline import forbid_connections\nforbid_connections()\n"
         "try:\n    socket.create_connection(('127.0.0.1', 9), 1)\nexcept OSError as error:\n    print(error)"
     )
-    assert "--offline forbids a connection" in fresh(code)
+    assert "--offline forbids socket.getaddrinfo to 127.0.0.1" in fresh(code)
 
 
 def test_the_commands_of_the_pages_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -174,3 +181,32 @@ def test_the_commands_of_the_pages_run(tmp_path: Path, capsys: pytest.CaptureFix
             arguments += ["--dry-run", "--output-path", str(tmp_path)]
         assert run(arguments) == 0, line
         capsys.readouterr()
+
+
+def test_the_installed_command_finds_modules_where_the_user_stands(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "painter.py").write_text((ROOT / "tests" / "painter.py").read_text())
+    code = f"import sys; sys.path = [{str(ROOT)!r}, *[one for one in sys.path if one]]\nfrom harness.main import main\n"
+    code += "main(['eval', '--model', 'mine.painter', '--limit', '1', '-o', 'out', '-v', 'quiet'])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_launch_that_makes_no_sense_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RANK", "3")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert run(["eval", "--model", "tests.painter", "-o", str(tmp_path)]) == 2
+    assert "RANK=3 and WORLD_SIZE=2 are not" in capsys.readouterr().err
+
+
+def test_values_of_a_file_are_not_bent_into_shape(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "run.yaml"
+    for content, said in (("seed: 1.7", "seed=1.7 is not int"), ("limit: true", "limit=True is not float")):
+        file.write_text(content)
+        assert run(["eval", "-C", str(file), "--dry-run"]) == 2
+        assert said in capsys.readouterr().err
+    file.write_text("samples: [scenes-0001, scenes-0002]\nmodel-args: {points: 3}\n")
+    assert run(["eval", "-C", str(file), "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["prompts"] == 2

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from harness.json_lines import read_lines
 from harness.main import run
-from harness.run_folder import picture_name, read_lines
+from harness.picture import picture_name
 from harness.summary import summarise
 
 ROOT = Path(__file__).parent.parent
@@ -256,20 +257,69 @@ def test_two_live_runs_do_not_share_a_folder(tmp_path: Path, capsys: pytest.Capt
         process.wait()
 
 
-def test_several_processes_make_the_rows_of_one(tmp_path: Path) -> None:
-    one, three = tmp_path / "one", tmp_path / "three"
-    arguments = ["--limit", "9", "-b", "2"]
-    assert run([*FAST, *arguments, "-o", str(one)]) == 0
-    command = [sys.executable, "-m", "harness.main", *FAST, *arguments, "-o", str(three)]
-    several = [
-        subprocess.Popen(command, cwd=ROOT, env={**os.environ, "RANK": str(rank), "WORLD_SIZE": "3"})
-        for rank in range(3)
+def launch(arguments: list[str], processes: int) -> list[subprocess.Popen[bytes]]:
+    """Several processes of one run."""
+    command = [sys.executable, "-m", "harness.main", *FAST, *arguments]
+    return [
+        subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "RANK": str(rank), "WORLD_SIZE": str(processes)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for rank in range(processes)
     ]
-    assert [process.wait(timeout=60) for process in several] == [0, 0, 0]
-    assert run([*FAST, *arguments, "-o", str(three)]) == 0
-    assert rows(three) == rows(one)
-    assert results(three)["metrics"] == results(one)["metrics"]
-    assert not list(three.glob("*.p0*.jsonl"))
+
+
+def test_several_processes_one_of_them_killed_are_finished_by_fewer(tmp_path: Path) -> None:
+    one, several = tmp_path / "one", tmp_path / "several"
+    arguments = ["--limit", "20", "-b", "2", "-a", "pause=0.1"]
+    assert run([*FAST, *arguments, "-o", str(one)]) == 0
+    three = launch([*arguments, "-o", str(several)], 3)
+    while not (several / "samples.p0002.jsonl").exists():
+        time.sleep(0.01)
+    three[2].kill()
+    assert [process.wait(timeout=60) for process in three][2] == -signal.SIGKILL
+    assert results(several)["coverage"]["images"]["ok"] < 80
+    assert max(process.wait(timeout=60) for process in launch([*arguments, "-o", str(several)], 2)) == 0
+    assert rows(several) == rows(one)
+    assert verdicts(several) == verdicts(one)
+    assert results(several)["metrics"] == results(one)["metrics"]
+    assert not list(several.glob("*.p0*.jsonl"))
+
+
+def test_a_failed_row_of_a_stopped_launch_does_not_outlive_the_image_that_was_made_since(tmp_path: Path) -> None:
+    arguments = ["--limit", "4", "-o", str(tmp_path)]
+    assert run([*FAST, *arguments]) == 0
+    whole = rows(tmp_path)
+    lines = (tmp_path / "samples.jsonl").read_text().splitlines(keepends=True)
+    failed = [json.dumps({**json.loads(line), "status": "generation_error", "score": None}) + "\n" for line in lines]
+    (tmp_path / "samples.p0001.jsonl").write_text("".join(failed[:3]))
+    (tmp_path / "samples.jsonl").write_text("".join(lines[3:]))
+    assert run([*FAST, *arguments]) == 0
+    assert rows(tmp_path) == whole
+
+
+def test_a_picture_that_was_lost_is_made_again(tmp_path: Path) -> None:
+    arguments = [*FAST, "--limit", "2", "-o", str(tmp_path)]
+    assert run(arguments) == 0
+    lost = next(tmp_path.glob("images/*/*.png"))
+    lost.unlink()
+    assert run(arguments) == 0
+    assert lost.exists()
+
+
+def test_the_same_meaning_in_other_words_is_the_same_run(tmp_path: Path) -> None:
+    assert run([*FAST, "--limit", "2", "-o", str(tmp_path)]) == 0
+    ids = "scenes-0001,scenes-0002"
+    assert run([*FAST, "--samples", ids, "--verifier", "pixels", "--num-images", "4", "-o", str(tmp_path)]) == 0
+
+
+def test_data_that_looks_like_markup_is_printed_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "[bold]x[" / "red]"
+    assert run([*FAST, "--limit", "1", "-o", str(folder)]) == 0
+    assert f"run folder: {folder}" in capsys.readouterr().out
 
 
 def test_a_run_needs_no_network(tmp_path: Path) -> None:
@@ -304,3 +354,30 @@ def test_several_tasks_leave_a_folder_each(tmp_path: Path) -> None:
     assert run([*FAST, "--task", "scenes,tests.pair", "--limit", "2", "-o", str(tmp_path)]) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"scenes-tests.painter", "tests.pair-tests.painter"}
     assert results(tmp_path / "tests.pair-tests.painter")["n"]["prompts"] == 2
+
+
+def test_several_tasks_print_one_json_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*FAST, "--task", "scenes,tests.pair", "--limit", "2", "--json", "-o", str(tmp_path)]) == 0
+    assert set(json.loads(capsys.readouterr().out)) == {"scenes", "tests.pair"}
+
+
+def test_a_sample_with_two_tags_counts_under_both() -> None:
+    keys = [(str(number), 0) for number in range(6)]
+    run_json = {
+        "id": "x",
+        "config": {"min_coverage": 0},
+        "reward": {"id": "r", "range": [0.0, 1.0]},
+        "task": {
+            "name": "t", "version": "1", "headline": "mean of tags", "samples": [key for key, _ in keys],
+            "images_per_sample": 1, "questions": 6, "tags": {"a": ["0", "1", "2", "3"], "b": ["2", "3", "4", "5"]},
+        },
+    }  # fmt: skip
+    scores = [0.0, 1.0, 0.5, 0.5, 1.0, 1.0]
+    made = [
+        {"sample": key, "index": 0, "status": "ok", "score": score, "parts": {}, "guards": {}, "image": None,
+         "seconds": 0.0, "tags": [tag for tag, members in run_json["task"]["tags"].items() if key in members]}
+        for (key, _), score in zip(keys, scores, strict=True)
+    ]  # fmt: skip
+    headline = summarise(run_json, made, [])["metrics"][0]
+    assert headline["estimator"] == "overlapping"
+    assert headline["value"] == pytest.approx((0.5 + 0.75) / 2)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from harness.json_lines import read_lines
 from harness.main import run
-from harness.run_folder import read_lines
 from tasks.scene import render
 from tasks.scenes import Arguments, load, scene_for
 
@@ -116,4 +116,41 @@ def test_a_list_that_is_wrong_is_told_by_line(
 def test_a_folder_without_pictures_says_what_was_looked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "in").mkdir()
     assert score(tmp_path / "in", tmp_path / "out") == 2
-    assert "holds neither samples.jsonl of a run, nor NNNNN/metadata.jsonl" in capsys.readouterr().err
+    assert "holds neither run.json of a run, nor NNNNN/metadata.jsonl" in capsys.readouterr().err
+
+
+def test_a_run_of_another_split_is_not_scored_as_this_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = tmp_path / "made"
+    arguments = ["eval", "-M", "tests.painter", "--task-args", "split=train,count=6", "-o", str(made), "-v", "quiet"]
+    assert run(arguments) == 0
+    assert score(made, tmp_path / "out") == 2
+    assert "belongs to this task" in capsys.readouterr().err
+
+
+def test_replaced_pictures_are_another_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    listed(tmp_path / "in")
+    assert score(tmp_path / "in", tmp_path / "out") == 0
+    picture(1, 9).save(tmp_path / "in" / "0-0.png")
+    assert score(tmp_path / "in", tmp_path / "out") == 2
+    assert "model is 'folder:in@" in capsys.readouterr().err
+
+
+def test_what_is_transparent_is_judged_as_it_is_stored(tmp_path: Path) -> None:
+    geneval(tmp_path / "in")
+    clear = picture(0, 0).convert("RGBA")
+    clear.putalpha(Image.linear_gradient("L").resize(clear.size))
+    clear.save(tmp_path / "in" / "00000" / "samples" / "0000.png")
+    assert score(tmp_path / "in", tmp_path / "first") == 0
+    assert score(tmp_path / "first", tmp_path / "second") == 0
+    before, after = rows(tmp_path / "first"), rows(tmp_path / "second")
+    assert {key: (row["score"], row["image"]) for key, row in before.items()} == {
+        key: (row["score"], row["image"]) for key, row in after.items()
+    }
+
+
+def test_a_line_separator_inside_a_prompt_splits_no_line(tmp_path: Path) -> None:
+    listed(tmp_path / "in")
+    path = tmp_path / "in" / "pictures.jsonl"
+    extra = json.dumps({"prompt": "a \u2028 b \u0085 c", "path": "0-0.png"}, ensure_ascii=False)
+    path.write_text(path.read_text(encoding="utf-8-sig") + "\n" + extra, encoding="utf-8")
+    assert score(tmp_path / "in", tmp_path / "out") == 0

@@ -12,7 +12,7 @@ import torch
 from harness.main import run
 from harness.model import Setting
 from harness.model_tiny import SHIPPED, Arguments, build
-from harness.run_folder import picture_name
+from harness.picture import picture_name
 from tasks.sample import Request
 from tasks.scenes import Arguments as ScenesArguments
 from tasks.scenes import load
@@ -67,7 +67,12 @@ def test_words_it_never_saw_are_drawn_without_a_crash() -> None:
     assert [response.image.size for response in responses] == [(32, 32), (32, 32)]
 
 
-def test_guidance_changes_the_picture_and_its_identity_of_the_run(tmp_path: Path) -> None:
+def test_guidance_changes_the_picture_and_whose_run_it_is(tmp_path: Path) -> None:
+    drawn = [
+        build(Arguments(points=4, guidance=scale), Setting()).generate([Request(PROMPTS[0])], [0])[0].image
+        for scale in (1.0, 3.0)
+    ]
+    assert picture_name(drawn[0]) != picture_name(drawn[1])
     folder = tmp_path / "run"
     arguments = ["eval", "--limit", "1", "--num-images", "1", "-o", str(folder), "-v", "quiet"]
     assert run([*arguments, "-a", "points=4,guidance=1"]) == 0

@@ -21,13 +21,11 @@ from harness.bagel.context import Context
 from harness.bagel.model import SMALLEST_SIGMA, Bagel, Canvas
 from harness.bagel.pixels import to_patches
 from harness.bagel.tokenizer import TextCoder
+from tasks.scene import SIDE
 from trainer.lesson import Example, examples
 from trainer.muon import Muon
 from trainer.snapshot import Average, export, restore, save
 from trainer.vocabulary import build_tokenizer, vocabulary
-
-PICTURE_SIDE = 32
-"""Pixels along a side of the embedded world's pictures."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def shape(config: PretrainConfig) -> BagelConfig:
         num_key_value_heads=config.hidden // 32,
         rope_theta=10_000.0,
     )
-    side = PICTURE_SIDE // config.patch
+    side = SIDE // config.patch
     return BagelConfig(language, None, None, config.patch, side, prediction=config.prediction)
 
 
@@ -106,7 +104,7 @@ def draw_loss(model: Bagel, batch: list[tuple[list[int], Tensor]], draws: int, s
     clean = torch.stack([image for _, image in batch]).repeat_interleave(draws, 0)
     level = spread[:, None, None]
     noisy = (1.0 - level) * clean + level * noise
-    side = PICTURE_SIDE // model.config.latent_patch_size
+    side = SIDE // model.config.latent_patch_size
     canvas = Canvas.of([(side, side)] * len(clean), model.config.max_latent_size, model.device)
     velocity = model.velocity(context, noisy, spread, canvas)
     if model.config.prediction == "data":  # the floor of the divisor must not make the target unreachable

@@ -1,0 +1,65 @@
+"""The flags of `harness eval`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+Alias = tyro.conf.arg
+
+
+@dataclass(frozen=True)
+class EvalConfig:
+    """Score a model on a task. `--config FILE` reads these names from YAML, HARNESS_<NAME> from the environment."""
+
+    model: Annotated[str, Alias(aliases=["-M"])] = "tiny"
+    """A name printed by `harness ls models`, or a dotted module of your own."""
+    model_args: Annotated[str, Alias(aliases=["-a"])] = ""
+    """Arguments of the model: k=v,k=v, JSON, or @file.json."""
+    task: Annotated[str, Alias(aliases=["-t", "--tasks"])] = "scenes"
+    """A name printed by `harness ls tasks`, or a dotted module; several with commas between them."""
+    task_args: str = ""
+    """Arguments of the task."""
+    verifier: str | None = None
+    """A name printed by `harness ls verifiers`, or a dotted module; the task's own when not given."""
+    verifier_args: str = ""
+    """Arguments of the verifier."""
+    output_path: Annotated[Path | None, Alias(aliases=["-o"])] = None
+    """Folder of the run; with several tasks, of one folder each. runs/TASK-MODEL when not given."""
+    limit: Annotated[float | None, Alias(aliases=["-L"])] = None
+    """Only the first N prompts, or that share of them when below 1."""
+    samples: Annotated[str, Alias(aliases=["-E"])] = ""
+    """Only these sample ids, with commas between them."""
+    num_images: Annotated[int | None, Alias(aliases=["--repeats"])] = None
+    """Images a prompt; the task's own number when not given."""
+    seed: int = 0
+    """Decides every image's own seed."""
+    batch_size: Annotated[int, Alias(aliases=["-b"])] = 16
+    """Images asked of the model at once; changes no image."""
+    device: str = "cpu"
+    """Torch device of the model."""
+    min_coverage: float = 0.98
+    """Share of images that must have a score for a headline."""
+    on_error: Literal["mask", "stop"] = "mask"
+    """Whether a failed image leaves a row without a value, or ends the run."""
+    resume: Literal["auto", "none"] = "auto"
+    """Go on with what the folder holds of this very run, or refuse a folder that holds any."""
+    dry_run: bool = False
+    """Print what would be made, and make nothing."""
+    offline: bool = False
+    """Refuse every connection."""
+    json: bool = False
+    """Print the results as JSON instead of a table."""
+    verbosity: Annotated[Literal["normal", "quiet"], Alias(aliases=["-v"])] = "normal"
+    """quiet shows no progress."""
+
+
+def check_ranges(config: EvalConfig) -> None:
+    """ValueError names a number that means nothing."""
+    if config.batch_size < 1:
+        raise ValueError(f"--batch-size must be at least 1, not {config.batch_size}")
+    if not 0.0 <= config.min_coverage <= 1.0:
+        raise ValueError(f"--min-coverage must lie between 0 and 1, not {config.min_coverage}")
