@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,12 @@ class PixelVerifier:
     def ask(self, queries: Sequence[Query]) -> list[Reply]:
         """One reply a query; each picture is measured once, and a question not about scenes stays unanswered."""
         judged: dict[int, Belief | str] = {}
-        return [self._answer(query, judged) for query in queries]
+        return [self._timed(query, judged) for query in queries]
+
+    def _timed(self, query: Query, judged: dict[int, Belief | str]) -> Reply:
+        start = time.perf_counter()
+        reply = self._answer(query, judged)
+        return replace(reply, seconds=time.perf_counter() - start)
 
     def _answer(self, query: Query, judged: dict[int, Belief | str]) -> Reply:
         if len(query.images) != 1:
