@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -12,7 +14,12 @@ from typing import Any
 
 from tasks.registry import unknown
 
-SECRETS = ("key", "token", "password", "secret")
+SECRETS = ("key", "apikey", "token", "password", "passwd", "secret", "credentials")
+"""Last words of names whose values are secrets."""
+WORDS = re.compile(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])")
+"""What lies between the words of `api_key`, `hf-token`, `accessToken`."""
+LOGIN = re.compile(r"://[^/\s@]*:[^/\s@]+@")
+"""A password inside an address."""
 
 
 def parse_arguments(text: str) -> dict[str, Any]:
@@ -30,10 +37,22 @@ def parse_arguments(text: str) -> dict[str, Any]:
             raise ValueError(f"the arguments are not JSON: {error}") from None
     else:
         found = dict(_pair(part) for part in text.split(",") if part.strip())
-    for name in found:
-        if any(word in name.lower().split("_") for word in SECRETS) or name.lower() in ("api_key", "apikey"):
-            raise ValueError(f"{name}= is a secret and secrets come from the environment only")
+    refuse_secrets("", found)
     return dict(found)
+
+
+def refuse_secrets(name: str, value: Any) -> None:
+    """ValueError names an argument, however deep, that would put a secret into the record; its value is not told."""
+    if WORDS.split(name)[-1].lower() in SECRETS:
+        raise ValueError(f"{name}= is a secret and secrets come from the environment only")
+    if isinstance(value, str) and LOGIN.search(value):
+        raise ValueError(f"{name}= holds a password and secrets come from the environment only")
+    if isinstance(value, dict):
+        for inner, one in value.items():
+            refuse_secrets(str(inner), one)
+    if isinstance(value, list):
+        for one in value:
+            refuse_secrets(name, one)
 
 
 def _pair(part: str) -> tuple[str, str]:
@@ -82,9 +101,12 @@ def _convert(value: Any, hint: Any, place: str) -> Any:
         return ",".join(str(one) for one in value)
     if hint is str and isinstance(value, dict):
         return json.dumps(value)
-    if isinstance(value, bool) or (hint is int and isinstance(value, float) and value != int(value)):
+    if isinstance(value, bool) or (hint is int and isinstance(value, float) and not value.is_integer()):
         raise ValueError(f"{place}={value!r} is not {hint.__name__}")
     try:
-        return hint(value)
-    except (TypeError, ValueError):
+        found = hint(value)
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{place}={value!r} is not {hint.__name__}") from None
+    if isinstance(found, float) and not math.isfinite(found):
+        raise ValueError(f"{place}={value!r} is no finite number")
+    return found

@@ -13,8 +13,27 @@ class SaveError(Exception):
     """The output cannot be written."""
 
 
+class Damaged(ValueError):
+    """A file of a run folder is not what we write; the message names it and the line."""
+
+
 class Preempted(BaseException):
     """SIGTERM or SIGUSR1: everything is saved and the run can go on.
 
     Like KeyboardInterrupt it is no Exception, so that no failed request swallows it.
     """
+
+
+CODES: tuple[tuple[type[BaseException], int], ...] = (
+    (KeyboardInterrupt, INTERRUPTED),
+    (Preempted, PREEMPTED),
+    (SaveError, SAVING),
+    (Outage, OUTAGE),
+    (ValueError, CONFIGURATION),
+)
+"""What ends a command in one sentence; anything else is a bug and is told with its traceback."""
+
+
+def code_of(failure: BaseException) -> int:
+    """The exit code of a command that ends like this."""
+    return next((code for kind, code in CODES if isinstance(failure, kind)), INTERNAL)

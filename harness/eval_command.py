@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -16,21 +17,24 @@ import tyro
 
 from harness.arguments import parse_arguments
 from harness.assemble import Assembly, Job, build_model, build_reward, build_verifier, choose_plan, load_task
-from harness.ending import INTERRUPTED, OUTAGE, PREEMPTED, Outage, Preempted
-from harness.eval_config import EvalConfig, check_ranges
-from harness.evaluate import Stopped, evaluate
-from harness.identity import check_same, describe, served, told
+from harness.ending import DONE, OUTAGE, Preempted
+from harness.eval_config import EvalConfig, check_ranges, resolved
+from harness.evaluate import evaluate
+from harness.identity import check_same, describe, ending_of, served
 from harness.json_lines import write_json
 from harness.model import Cell, Setting
 from harness.offline import forbid_connections
 from harness.record import Key, Row, RunRecord
-from harness.run_folder import RunStore
+from harness.run_folder import ResumeError, RunStore
 from harness.settings import read_settings
 from harness.statistics import detectable_before
 from harness.summary import summarise
 from harness.table import print_results, progress_bar
 from tasks.sample import Sample
 from tasks.task import Task
+
+ROW, VERDICT, LARGE = 700, 300, 1_600_000
+"""Bytes that a row, a verdict and a picture of 1024 x 1024 take on disk, about."""
 
 
 def main(arguments: list[str]) -> int:
@@ -55,9 +59,15 @@ def main(arguments: list[str]) -> int:
         store.probe()
     setting = Setting(config.device, tuple(cell for job in jobs for cell in job.plan))
     model = build_model(config.model, parse_arguments(config.model_args), setting)
+    runs = [draft(config, name, Assembly(job, model), arguments) for name, job in zip(names, jobs, strict=True)]
+    for store, run in zip(stores, runs, strict=True):
+        if known(config, store, run):
+            store.verdicts()  # a damaged line is told before anything is made
+    if config.verbosity != "quiet":
+        print(resolved(config), file=sys.stderr)
     records = {
-        name: run_job(config, name, Assembly(job, model), store, arguments)
-        for name, job, store in zip(names, jobs, stores, strict=True)
+        name: run_job(config, Assembly(job, model), store, run)
+        for name, job, store, run in zip(names, jobs, stores, runs, strict=True)
     }
     done = {name: record for name, record in records.items() if record is not None}
     if config.json and done:
@@ -78,23 +88,33 @@ def _preempt(number: int, _frame: object) -> None:
     raise Preempted(signal.Signals(number).name)
 
 
-def run_job(config: EvalConfig, name: str, assembly: Assembly, store: RunStore, argv: list[str]) -> RunRecord | None:
-    """One task in one run folder, its table printed; None where another process finishes the run."""
+def draft(config: EvalConfig, name: str, assembly: Assembly, argv: list[str]) -> dict[str, Any]:
+    """run.json of one task as it would begin now."""
     settings = {**asdict(config), "task": name, "output_path": str(config.output_path or "")}
-    run = begin(config, store, describe(assembly, settings, ["eval", *argv]), keys(assembly))
-    record = carry_out(config, assembly, store, run)
+    return describe(assembly, settings, ["eval", *argv])
+
+
+def run_job(config: EvalConfig, assembly: Assembly, store: RunStore, run: dict[str, Any]) -> RunRecord | None:
+    """One task in one run folder, its table printed; None where another process finishes the run."""
+    record = carry_out(config, assembly, store, begin(config, store, run, keys(assembly)))
     if record is not None and not config.json:
         print_results(record.run, record.results, str(store.path))
     return record
 
 
-def begin(config: EvalConfig, store: RunStore, run: dict[str, Any], planned: list[Key]) -> dict[str, Any]:
-    """Claims the folder for this run, new or going on; the first process of several decides its id."""
+def known(config: EvalConfig, store: RunStore, run: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The beginning of this very run, if the folder holds it; ResumeError for a folder that holds another."""
     found = store.found()
     if found is not None:
         if config.resume == "none":
-            raise ValueError(f"{store.path} holds a run already; choose another --output-path or --resume auto")
+            raise ResumeError(f"{store.path} holds a run already; choose another --output-path or --resume auto")
         check_same(found, run, store.path)
+    return found
+
+
+def begin(config: EvalConfig, store: RunStore, run: dict[str, Any], planned: list[Key]) -> dict[str, Any]:
+    """Claims the folder for this run, new or going on; the first process of several decides its id."""
+    found = known(config, store, run)
     store.claim(planned)
     if store.rank == 0:
         run = {**run, "id": found["id"], "started": found["started"]} if found else run
@@ -135,7 +155,7 @@ def carry_out(config: EvalConfig, assembly: Assembly, store: RunStore, run: dict
 
     Of several processes the last to finish merges the rows and gives the record; the others give None.
     """
-    ending: dict[str, Any] = {"status": "error", "exit_code": 1, "error": None}
+    ending: dict[str, Any] = {}
     last = True
     try:
         make_all(config, assembly, store)
@@ -144,21 +164,13 @@ def carry_out(config: EvalConfig, assembly: Assembly, store: RunStore, run: dict
             return None
         verdicts = list(store.verdicts().values())
         results = summarise(run, list(store.rows().values()), verdicts)
-        ending["verifier"] = {**run["verifier"], "served": served(verdicts)}
         write_json(store.path / "results.json", results)
-        ending |= {"status": results["status"], "exit_code": OUTAGE if results["withheld"] else 0}
+        code = OUTAGE if results["withheld"] else DONE
+        ending = {"verifier": {**run["verifier"], "served": served(verdicts)}, "exit_code": code}
+        ending["status"] = results["status"]
         return RunRecord({**run, **ending}, results)
-    except Stopped as failure:
-        ending |= {"exit_code": OUTAGE, "error": told(failure)}
-        raise Outage(f"stopped by --on-error stop: {failure}") from None
-    except (KeyboardInterrupt, Preempted) as stop:
-        ending |= {
-            "status": "cancelled",
-            "exit_code": INTERRUPTED if isinstance(stop, KeyboardInterrupt) else PREEMPTED,
-        }
-        raise
-    except Exception as failure:
-        ending["error"] = told(failure)
+    except BaseException as failure:
+        ending = ending_of(failure)
         raise
     finally:
         store.close()
@@ -173,24 +185,32 @@ def keys(assembly: Assembly) -> list[Key]:
 
 
 def make_all(config: EvalConfig, assembly: Assembly, store: RunStore) -> None:
-    """The evaluation under a progress bar."""
+    """The evaluation under a progress bar; a wrong value is nobody's configuration any more, but a bug."""
     with progress_bar(len(assembly.job.plan), len(store.done()), config.verbosity == "quiet") as bar:
 
         def advance(_: Row) -> None:
             if bar is not None:
                 bar.advance(bar.task_ids[0])
 
-        evaluate(assembly, store, config.batch_size, config.on_error == "stop", advance)
+        try:
+            evaluate(assembly, store, config.batch_size, config.on_error == "stop", advance)
+        except ValueError as error:
+            raise RuntimeError(f"the run of {assembly.job.task.name} has failed: {error}") from error
 
 
 def dry_run(config: EvalConfig, name: str, folder: Path) -> int:
     """What a run would make, from the task alone."""
     task, samples, images, plan = chosen(config, name)
+    questions = sum(len(sample.questions) for sample in samples) * images
     found: Mapping[str, Any] = {
         "task": f"{task.name}@{task.version} {task.split}",
         "prompts": len(samples),
         "images": len(plan),
-        "questions": sum(len(sample.questions) for sample in samples) * images,
+        "questions": questions,
+        "disk_megabytes_of_rows": round((len(plan) * ROW + questions * VERDICT) / 1e6, 1),
+        "disk_megabytes_with_pictures_of_1024_pixels": round(
+            (len(plan) * (ROW + LARGE) + questions * VERDICT) / 1e6, 1
+        ),
         "detectable_points_unpaired": round(100 * detectable_before(0.5, len(samples), images, paired=False), 1),
         "detectable_points_paired": round(100 * detectable_before(0.5, len(samples), images, paired=True), 1),
         "output_path": str(folder),
@@ -199,6 +219,6 @@ def dry_run(config: EvalConfig, name: str, folder: Path) -> int:
         print(json.dumps(found, indent=1))
     else:
         for key, value in found.items():
-            print(f"{key.replace('_', ' '):28} {value}")
+            print(f"{key.replace('_', ' '):44} {value}")
         print("nothing was made")
     return 0

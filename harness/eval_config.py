@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -55,6 +55,16 @@ class EvalConfig:
     """Print the results as JSON instead of a table."""
     verbosity: Annotated[Literal["normal", "quiet"], Alias(aliases=["-v"])] = "normal"
     """quiet shows no progress."""
+
+
+def resolved(config: EvalConfig) -> str:
+    """Model, task and all that is not a default, from whichever place it came, in one line."""
+    told = {
+        one.name: value
+        for one in fields(EvalConfig)
+        if (value := getattr(config, one.name)) != one.default or one.name in ("model", "task")
+    }
+    return "harness eval: " + ", ".join(f"{name}={value}" for name, value in told.items())
 
 
 def check_ranges(config: EvalConfig) -> None:

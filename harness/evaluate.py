@@ -11,22 +11,20 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from harness.assemble import Assembly
+from harness.ending import Outage
 from harness.guards import guards
 from harness.model import Cell, Model, RequestFailed
 from harness.picture import picture_name, plain
 from harness.plan import share
 from harness.record import Row, verdict_rows
 from harness.run_folder import RunStore
+from reward.reward import Reward
 from reward.verdict import Score
 from tasks.sample import Failure, Generation, Response, Sample
 
 IN_FLIGHT = 2
-"""Batches that may wait for their scores while the model works on."""
+"""Batches that may wait for their scores or be scored while the model works on."""
 Item = TypeVar("Item")
-
-
-class Stopped(Exception):
-    """A failed row under `--on-error stop`; exit code 4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +43,27 @@ def evaluate(
     stop_on_error: bool = False,
     progress: Callable[[Row], None] = lambda _: None,
 ) -> None:
-    """Makes and scores what the run folder does not hold yet; every row is on disk when this returns or raises."""
+    """Makes and scores what the run folder does not hold yet; every row is on disk when this returns or raises.
+
+    One thread scores a batch and writes its rows while the model makes the next: a signal, which reaches only the main
+    thread, never falls between two halves of a row.
+    """
     done = store.done()
     mine = share(assembly.job.plan, store.rank, store.processes)
     left = [cell for cell in mine if (cell.sample, cell.index) not in done]
-    waiting: deque[tuple[Made, Future[list[Score]]]] = deque()
+    waiting: deque[Future[Sequence[Row]]] = deque()
 
     def settle(most: int) -> None:
-        while len(waiting) > most:
-            made, scores = waiting.popleft()
-            for row in append(store, made, scores.result()):
-                progress(row)
+        while waiting and (len(waiting) > most or waiting[0].done()):
+            for row in waiting.popleft().result():
                 if stop_on_error and row.status != "ok":
-                    raise Stopped(f"{row.sample} image {row.index}: {row.status}: {(row.error or {}).get('message')}")
+                    raise Outage(f"stopped by --on-error stop: {row.sample} image {row.index}: {told(row)}")
 
-    with ThreadPoolExecutor(1, "score") as judge:
-        try:
-            for cells in chunks(left, batch_size):
-                made = make(assembly, cells)
-                waiting.append((made, judge.submit(assembly.job.reward.score, made.generations)))
-                settle(IN_FLIGHT)
-        finally:
-            settle(0)
+    with ThreadPoolExecutor(1, "score") as judge:  # leaving it, however, waits until every finished picture is scored
+        for cells in chunks(left, batch_size):
+            waiting.append(judge.submit(keep, assembly.job.reward, store, make(assembly, cells), progress))
+            settle(IN_FLIGHT)
+        settle(0)
 
 
 def chunks(items: Sequence[Item], size: int) -> Iterator[tuple[Item, ...]]:
@@ -91,7 +88,7 @@ def make(assembly: Assembly, cells: Sequence[Cell]) -> Made:
 def attempt(model: Model, samples: Sequence[Sample], seeds: Sequence[int]) -> list[Response | Failure]:
     """The model's responses; a batch that raises is asked for in halves, down to the requests that fail alone."""
     try:
-        responses = model.generate([sample.request for sample in samples], seeds)
+        responses = [flatten(one) for one in model.generate([sample.request for sample in samples], seeds)]
     except RequestFailed as error:
         if len(samples) == 1:
             return [error.failure]
@@ -101,7 +98,7 @@ def attempt(model: Model, samples: Sequence[Sample], seeds: Sequence[int]) -> li
     else:
         if len(responses) != len(samples):
             raise RuntimeError(f"model {model.id} gave {len(responses)} responses to {len(samples)} requests")
-        return [flatten(response) for response in responses]
+        return [*responses]
     half = (len(samples) + 1) // 2
     return [*attempt(model, samples[:half], seeds[:half]), *attempt(model, samples[half:], seeds[half:])]
 
@@ -111,15 +108,22 @@ def flatten(response: Response) -> Response:
     return replace(response, image=plain(response.image))
 
 
-def append(store: RunStore, made: Made, scores: Sequence[Score]) -> list[Row]:
-    """Writes a scored batch to the run folder."""
+def keep(reward: Reward, store: RunStore, made: Made, progress: Callable[[Row], None]) -> list[Row]:
+    """Scores a batch and puts its rows on disk."""
     rows = []
-    for cell, generation, score in zip(made.cells, made.generations, scores, strict=True):
+    for cell, generation, score in zip(made.cells, made.generations, reward.score(made.generations), strict=True):
         row = make_row(store, cell, generation, score, made.seconds)
         groups = {question.id: question.group for question in generation.sample.questions}
         store.append(row, verdict_rows((cell.sample, cell.index), groups, score))
+        progress(row)
         rows.append(row)
+    store.sync()
     return rows
+
+
+def told(row: Row) -> str:
+    """Status and reason of a row that failed."""
+    return row.status if row.error is None else f"{row.status}: {row.error['message']}"
 
 
 def make_row(store: RunStore, cell: Cell, generation: Generation, score: Score, seconds: float) -> Row:

@@ -18,6 +18,7 @@ from typing import Any
 
 from harness.arguments import parse_arguments
 from harness.assemble import Assembly
+from harness.ending import INTERRUPTED, PREEMPTED, code_of
 from harness.picture import picture_name
 from harness.record import SCHEMA_VERSION
 from harness.run_folder import ResumeError
@@ -85,9 +86,23 @@ def subjects(assembly: Assembly, config: Mapping[str, Any]) -> dict[str, Any]:
             "images_per_sample": job.images,
             "questions": sum(len(sample.questions) for sample in job.samples) * job.images,
         },
-        "model": {"name": config["model"], "args": config["model_args"], "id": model.id, **model.record},
+        "model": {
+            "revision": None,
+            "weights_digest": None,
+            "adapter_digest": None,
+            **model.record,
+            "name": config["model"],
+            "args": config["model_args"],
+            "id": model.id,
+        },
         "reward": {"id": reward.id, "range": list(reward.range), **reward.record},
-        "verifier": {"id": verifier.id, **verifier.record},
+        "verifier": {
+            **dict.fromkeys(("requested", "revision", "base_url", "mode", "sampling", "probe")),
+            "name": config["verifier"] or task.reward.verifier,
+            "served": [],
+            **verifier.record,
+            "id": verifier.id,
+        },
         "seed": job.seed,
         "seed_rule": "v1",
         "limited": len(job.samples) < len(task.samples),
@@ -194,7 +209,15 @@ def environment(device: str) -> dict[str, Any]:
     }
 
 
-def told(failure: Exception) -> dict[str, str]:
+def ending_of(failure: BaseException) -> dict[str, Any]:
+    """How a run that raised has ended."""
+    code = code_of(failure)
+    if code in (PREEMPTED, INTERRUPTED):
+        return {"status": "cancelled", "exit_code": code, "error": None}
+    return {"status": "error", "exit_code": code, "error": told(failure)}
+
+
+def told(failure: BaseException) -> dict[str, str]:
     """An error as run.json keeps it: what, why, and the line it came from."""
     frames = traceback.extract_tb(failure.__traceback__)
     where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""

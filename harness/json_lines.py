@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.ending import SaveError
+from harness.ending import Damaged, SaveError
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -28,9 +28,10 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 def read_lines(path: Path, needed: Sequence[str] = ()) -> list[dict[str, Any]]:
     """The rows of a JSONL file; a torn last line is left out, a broken one elsewhere is an error that names it."""
-    if not path.exists():
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
         return []
-    lines = path.read_bytes().split(b"\n")
     rows = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -40,9 +41,9 @@ def read_lines(path: Path, needed: Sequence[str] = ()) -> list[dict[str, Any]]:
         except ValueError:
             if number == len(lines):
                 continue
-            raise ValueError(f"{path} is damaged: line {number} is not JSON; remove that line to go on") from None
+            raise Damaged(f"{path} is damaged: line {number} is not JSON; remove that line to go on") from None
         if not isinstance(row, dict) or not set(needed) <= set(row):
-            raise ValueError(f"{path} is damaged: line {number} is not a row of a run; remove that line to go on")
+            raise Damaged(f"{path} is damaged: line {number} is not a row of a run; remove that line to go on")
         rows.append(row)
     return rows
 

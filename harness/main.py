@@ -8,7 +8,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from harness.ending import CONFIGURATION, INTERNAL, INTERRUPTED, OUTAGE, PREEMPTED, SAVING, Outage, Preempted, SaveError
+from harness.ending import CONFIGURATION, INTERNAL, Preempted, code_of
 
 COMMANDS = {
     "eval": ("harness.eval_command", "generate, verify and score"),
@@ -32,19 +32,15 @@ def run(arguments: list[str]) -> int:
         return dispatch(arguments)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else CONFIGURATION
-    except KeyboardInterrupt:
-        return tell("interrupted; what was made is saved, the same command goes on from there", INTERRUPTED)
-    except Preempted:
-        return tell("stopped by a signal; what was made is saved, the same command goes on from there", PREEMPTED)
-    except Outage as error:
-        return tell(str(error), OUTAGE)
-    except ValueError as error:
-        return tell(str(error), CONFIGURATION)
-    except SaveError as error:
-        return tell(str(error), SAVING)
-    except Exception:  # noqa: BLE001 - the last place where an error can become an exit code
-        traceback.print_exc()
-        return INTERNAL
+    except (KeyboardInterrupt, Preempted) as stop:
+        how = "interrupted" if isinstance(stop, KeyboardInterrupt) else "stopped by a signal"
+        return tell(f"{how}; what was made is saved, the same command goes on from there", code_of(stop))
+    except Exception as error:  # noqa: BLE001 - the last place where an error can become an exit code
+        code = code_of(error)
+        if code == INTERNAL:
+            traceback.print_exc()
+            return code
+        return tell(str(error), code)
 
 
 def dispatch(arguments: list[str]) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
-from harness.model import RequestFailed, Setting
+from harness.model import Cell, RequestFailed, Setting
 from harness.run_folder import RunStore
 from tasks.sample import Failure, Request, Response
 
@@ -30,28 +30,33 @@ class Arguments:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Where each picture lies: by sample and index, and by prompt in the order found."""
+    """Where each picture lies: by sample and index, or by prompt."""
 
     by_cell: Mapping[tuple[str, int], tuple[Path, str | None]]
     """With the prompt it was made for, where that is known"""
-    by_prompt: Mapping[str, tuple[Path, ...]]
+    by_prompt: Mapping[str, Sequence[Mapping[int, Path]]]
+    """Sets of numbered pictures; a second sample with the same prompt has the second set."""
 
-    def find(self, sample: str, index: int, prompt: str) -> Path | None:
-        """The picture of a cell, if there is one."""
-        if (sample, index) in self.by_cell:
-            path, made_for = self.by_cell[sample, index]
-            return path if made_for in (None, prompt) else None
-        some = self.by_prompt.get(prompt, ())
-        return some[index] if index < len(some) else None
+    def find(self, cell: Cell, earlier: int) -> Path | None:
+        """The picture of a cell, if there is one; so many samples before it have the same prompt."""
+        if (cell.sample, cell.index) in self.by_cell:
+            path, made_for = self.by_cell[cell.sample, cell.index]
+            return path if made_for in (None, cell.prompt) else None
+        sets = self.by_prompt.get(cell.prompt, ())
+        return sets[earlier].get(cell.index) if earlier < len(sets) else None
 
 
 class FolderModel:
     """Hands out stored pictures; a request and its seed say which, through the plan."""
 
     def __init__(self, path: Path, setting: Setting) -> None:
-        stored = index_of(path)
+        stored = index_of(path, 1 + max((cell.index for cell in setting.plan), default=0))
+        samples: dict[str, dict[str, int]] = {}
+        for cell in setting.plan:
+            same = samples.setdefault(cell.prompt, {})
+            same.setdefault(cell.sample, len(same))
         self.paths: dict[tuple[str, int], Path | None] = {
-            (cell.prompt, cell.seed): stored.find(cell.sample, cell.index, cell.prompt) for cell in setting.plan
+            (cell.prompt, cell.seed): stored.find(cell, samples[cell.prompt][cell.sample]) for cell in setting.plan
         }
         if setting.plan and not any(self.paths.values()):
             raise ValueError(
@@ -87,12 +92,12 @@ class FolderModel:
             raise RequestFailed(Failure("missing_image", f"{path.name} cannot be read: {error}")) from None
 
 
-def index_of(path: Path) -> Stored:
-    """What a folder or a JSONL file holds; ValueError says what was looked for."""
+def index_of(path: Path, images: int) -> Stored:
+    """What a folder or a JSONL file holds for so many images a sample; ValueError says what was looked for."""
     if not path.exists():
         raise ValueError(f"there is no folder or file {path}")
     if path.is_file():
-        return from_lines(path)
+        return from_lines(path, images)
     if (path / "run.json").exists():
         return from_run(path)
     numbered = sorted(folder for folder in path.iterdir() if (folder / "metadata.jsonl").is_file())
@@ -100,7 +105,7 @@ def index_of(path: Path) -> Stored:
         return from_geneval(numbered)
     lists = sorted(path.glob("*.jsonl"))
     if len(lists) == 1:
-        return from_lines(lists[0])
+        return from_lines(lists[0], images)
     raise ValueError(
         f"{path} holds neither run.json of a run, nor NNNNN/metadata.jsonl of GenEval's layout, "
         f"nor one JSONL file of its pictures (it holds {len(lists)})"
@@ -140,18 +145,25 @@ def from_run(path: Path) -> Stored:
 
 
 def from_geneval(folders: Sequence[Path]) -> Stored:
-    """GenEval's layout: a folder a prompt; whole file names count, so that 0000.png.bak is no picture."""
-    found: dict[str, list[Path]] = {}
+    """GenEval's layout: a folder a prompt; a picture's name is its number, counted from the smallest there is."""
+    found: dict[str, list[dict[int, Path]]] = {}
     for folder in folders:
         metadata = next((line for _, line in lines_of(folder / "metadata.jsonl")), {})
         if "prompt" not in metadata:
             raise ValueError(f"{folder / 'metadata.jsonl'} holds no prompt")
-        pictures = sorted(one for one in (folder / "samples").glob("*.png") if one.stem.isdigit())
-        found.setdefault(str(metadata["prompt"]), []).extend(pictures)
-    return Stored({}, {prompt: tuple(some) for prompt, some in found.items()})
+        pictures = (one for one in (folder / "samples").glob("*.png") if one.stem.isdecimal())
+        found.setdefault(str(metadata["prompt"]), []).append({int(one.stem): one for one in pictures})
+    first = min((number for sets in found.values() for some in sets for number in some), default=0)
+    return Stored(
+        {},
+        {
+            prompt: [{number - first: one for number, one in some.items()} for some in sets]
+            for prompt, sets in found.items()
+        },
+    )
 
 
-def from_lines(path: Path) -> Stored:
+def from_lines(path: Path, images: int) -> Stored:
     """A JSONL of prompt and path, or of sample, index and image; paths are relative to the file."""
     by_cell: dict[tuple[str, int], tuple[Path, str | None]] = {}
     by_prompt: dict[str, list[Path]] = {}
@@ -164,7 +176,11 @@ def from_lines(path: Path) -> Stored:
             by_prompt.setdefault(str(line["prompt"]), []).append(path.parent / str(line["path"]))
         else:
             raise ValueError(f"line {number} of {path} has neither prompt and path, nor sample, index and image")
-    return Stored(by_cell, {prompt: tuple(some) for prompt, some in by_prompt.items()})
+    by_set = {
+        prompt: [dict(enumerate(some[start : start + images])) for start in range(0, len(some), images)]
+        for prompt, some in by_prompt.items()
+    }
+    return Stored(by_cell, by_set)
 
 
 def build(arguments: Arguments, setting: Setting) -> FolderModel:

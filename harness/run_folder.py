@@ -25,6 +25,8 @@ SPARE = 1 << 20
 """Bytes that must be free before anything is made."""
 PENDING = 1.0
 """Seconds after which written rows are forced to disk."""
+PATIENCE = 60.0
+"""Seconds that the processes of a launch may start apart."""
 
 
 class ResumeError(ValueError):
@@ -55,9 +57,9 @@ class RunStore:
             if trial.is_file():
                 trial.unlink()
 
-    def part(self, name: str) -> Path:
-        """This process's own file of rows."""
-        suffix = f".p{self.rank:04d}" if self.processes > 1 else ""
+    def part(self, name: str, rank: int | None = None) -> Path:
+        """The file of rows of one process, this one when not said."""
+        suffix = f".p{self.rank if rank is None else rank:04d}" if self.processes > 1 else ""
         return self.path / f"{name}{suffix}.jsonl"
 
     def parts(self, name: str) -> list[Path]:
@@ -78,14 +80,26 @@ class RunStore:
         self.repair()
 
     def finish(self, plan: Sequence[Key]) -> bool:
-        """Gives the claim up; the last process of a launch merges the rows first and is told so."""
+        """Gives the claim up; the last process of a launch merges the rows first and is told so.
+
+        A process that finds itself alone with images missing waits for those of its launch that have not begun.
+        """
         self.close_files()
-        with turn(self.path):
-            last = not others(self.path, self.rank)
-            if last:
-                self.merge(plan)
-            self.close()
-        return last
+        deadline = time.monotonic() + (PATIENCE if self.processes > 1 else 0.0)
+        while True:
+            with turn(self.path):
+                last = not others(self.path, self.rank)
+                late = last and self.unseen() and not set(plan) <= set(self.rows())
+                if not late or time.monotonic() >= deadline:
+                    if last:
+                        self.merge(plan)
+                    self.close()
+                    return last
+            time.sleep(0.1)
+
+    def unseen(self) -> bool:
+        """Whether a process of this launch has not written anything yet."""
+        return any(not self.part("samples", rank).exists() for rank in range(self.processes))
 
     def found(self) -> dict[str, Any] | None:
         """run.json of a run that is already here."""
@@ -141,18 +155,28 @@ class RunStore:
             self.sync()
 
     def _write(self, name: str, text: str) -> None:
+        path, left = self.part(name), memoryview(text.encode())
         try:
             if name not in self.files:
-                self.files[name] = self.part(name).open("ab")
-            self.files[name].write(text.encode())
-            self.files[name].flush()
+                self.files[name] = path.open("ab", buffering=0)
+            file = self.files[name]
+            whole = os.fstat(file.fileno()).st_size
+            try:
+                while left:
+                    left = left[file.write(left) :]
+            except OSError:
+                file.truncate(whole)  # the next batch may find room, and must not go on in the middle of a line
+                raise
         except OSError as error:
-            raise SaveError(f"{self.part(name)} cannot be written: {error.strerror}") from error
+            raise SaveError(f"{path} cannot be written: {error.strerror}") from error
 
     def sync(self) -> None:
         """Forces what was written to disk."""
-        for file in self.files.values():
-            os.fsync(file.fileno())
+        try:
+            for file in self.files.values():
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise SaveError(f"the rows in {self.path} cannot be written: {error.strerror}") from error
         self.synced = time.monotonic()
 
     def close_files(self) -> None:

@@ -167,7 +167,7 @@ def summarise(run: Mapping[str, Any], rows: Rows, verdicts: Rows) -> dict[str, A
         "blank": sum(image["blank"] for image in images if image),
         "understanding": None,
         "cost": {
-            "generate": {"seconds": math.fsum(row["seconds"] for row in rows), "calls": sum(map(bool, images))},
+            "generate": expense(math.fsum(row["seconds"] for row in rows), sum(map(bool, images))),
             "verify": spent(verdicts),
         },
     }
@@ -212,14 +212,30 @@ def mean_guards(rows: Rows) -> dict[str, float]:
     return {name: math.fsum(values) / len(values) for name, values in sorted(found.items())}
 
 
-def spent(verdicts: Rows) -> dict[str, float]:
-    """What verifying took; equal replies are counted once."""
-    asked = [row for row in verdicts if row["tries"]]
+def spent(verdicts: Rows) -> dict[str, Any]:
+    """What verifying took; a reply that answered several questions is counted once."""
+    replies = {row["reply_key"] or (row["sample"], row["index"], row["question"]): row for row in verdicts}
+    asked = [row for row in replies.values() if row["tries"]]
+    return expense(
+        math.fsum(row["latency_ms"] for row in asked) / 1000,
+        len(asked),
+        cached=sum(row["cached"] for row in asked),
+        retries=sum(row["tries"] - 1 for row in asked),
+        tokens_in=sum(row["tokens"][0] for row in asked),
+        tokens_out=sum(row["tokens"][1] for row in asked),
+    )
+
+
+def expense(
+    seconds: float, calls: int, cached: int = 0, retries: int = 0, tokens_in: int = 0, tokens_out: int = 0
+) -> dict[str, Any]:
+    """Time and calls of one stage; nobody measures the GPU's own time yet."""
     return {
-        "calls": len(asked),
-        "cached": sum(row["cached"] for row in asked),
-        "retries": sum(row["tries"] - 1 for row in asked),
-        "seconds": math.fsum(row["latency_ms"] for row in asked) / 1000,
-        "tokens_in": sum(row["tokens"][0] for row in asked),
-        "tokens_out": sum(row["tokens"][1] for row in asked),
+        "seconds": seconds,
+        "gpu_seconds": None,
+        "calls": calls,
+        "cached": cached,
+        "retries": retries,
+        "tokens_in": tokens_in,
+        "tokens_out": tokens_out,
     }

@@ -19,6 +19,7 @@ from harness.json_lines import read_lines
 from harness.main import run
 from harness.picture import picture_name
 from harness.summary import summarise
+from tests.forks import Forks
 
 ROOT = Path(__file__).parent.parent
 FAST = ["eval", "--model", "tests.painter", "--verbosity", "quiet"]
@@ -96,16 +97,15 @@ def test_a_run_killed_at_random_moments_goes_on_to_the_same_rows(tmp_path: Path,
     arguments = ["-a", "pause=0.01", "--limit", "50", "-b", "2"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert run([*FAST, *arguments, "-o", str(whole)]) == 0
-    chance = random.Random(0)
-    command = [sys.executable, "-m", "harness.main", *FAST, *arguments, "-o", str(killed)]
-    for _ in range(moments):
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        began, least = time.monotonic(), size_of(killed)
-        wanted = least + chance.randrange(4000)
-        while process.poll() is None and size_of(killed) <= wanted and time.monotonic() - began < 20:
-            time.sleep(0.001)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    chance, codes = random.Random(0), []
+    with Forks() as forks:
+        for _ in range(moments):
+            wanted = size_of(killed) + chance.randrange(4000)
+            forks.start([*FAST, *arguments, "-o", str(killed)])
+            while not forks.ended() and size_of(killed) <= wanted:
+                time.sleep(0.001)
+            codes.append(forks.kill())
+    assert codes.count(-signal.SIGKILL) == moments
     assert run([*FAST, *arguments, "-o", str(killed)]) == 0
     assert rows(killed) == rows(whole)
     assert verdicts(killed) == verdicts(whole)
@@ -229,7 +229,7 @@ def test_a_full_disk_stops_before_any_work(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
 def test_a_stopped_run_saves_what_it_made_and_goes_on(tmp_path: Path, number: int, code: int) -> None:
-    arguments = [*FAST, "-a", "pause=0.05", "--limit", "30", "-b", "2", "-o", str(tmp_path)]
+    arguments = [*FAST, "-a", "pause=0.05", "--limit", "10", "-b", "2", "-o", str(tmp_path)]
     process = subprocess.Popen([sys.executable, "-m", "harness.main", *arguments], cwd=ROOT, stderr=subprocess.PIPE)
     while size_of(tmp_path) < 3000:
         time.sleep(0.01)
@@ -238,10 +238,10 @@ def test_a_stopped_run_saves_what_it_made_and_goes_on(tmp_path: Path, number: in
     assert process.returncode == code
     assert b"what was made is saved" in said
     made = len(rows(tmp_path))
-    assert 0 < made < 120
+    assert 0 < made < 40
     assert json.loads((tmp_path / "run.json").read_text())["status"] == "cancelled"
     assert run(arguments) == 0
-    assert len(rows(tmp_path)) == 120
+    assert len(rows(tmp_path)) == 40
 
 
 def test_two_live_runs_do_not_share_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -95,18 +95,27 @@ class Bagel(nn.Module):
 
         Also gives the logits (B, vocabulary) after each row's last token.
         """
+        context, hidden, valid = self.read_words(context, texts, length)
+        last = hidden[torch.arange(hidden.shape[0], device=self.device), (valid.sum(1) - 1).clamp(min=0)]
+        return context, self.language_model.lm_head(last)
+
+    def read_words(
+        self, context: Context, texts: Sequence[Sequence[int]], length: int = 0
+    ) -> tuple[Context, Tensor, Tensor]:
+        """Reads one text a row; also gives the hidden state (B, U, H) of every token and which are real (B, U).
+
+        `language_model.lm_head` of a hidden state gives the logits of the token after it.
+        """
         ids, valid = pad_ids(texts, self.device, length)
         rows, length = ids.shape
         own = torch.ones(length, length, dtype=torch.bool, device=self.device).tril()[None] & valid[:, None, :]
         own = own | torch.eye(length, dtype=torch.bool, device=self.device)
         start = context.start(rows)
         positions = start[:, None] + torch.arange(length, device=self.device)
-        hidden = self.embed(ids)
-        tokens = Tokens(hidden, hidden[:, :0], positions, context.seen(rows, length, own))
+        embedded = self.embed(ids)
+        tokens = Tokens(embedded, embedded[:, :0], positions, context.seen(rows, length, own))
         hidden, _, read = self.language_model.model(tokens, context.layers)
-        count = valid.sum(1)
-        last = hidden[torch.arange(rows, device=self.device), (count - 1).clamp(min=0)]
-        return context.extend(read, valid, start + count), self.language_model.lm_head(last)
+        return context.extend(read, valid, start + valid.sum(1)), hidden, valid
 
     def frame_image(self, rows: int, inside: Tensor | None = None) -> Tensor:
         """Embeddings (B, 2 or more, H) of the marks before and after an image, with what stands between them."""
