@@ -19,11 +19,24 @@ VERIFIERS = {
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One question about images; `answers` are the words whose probability is wanted."""
+    """One question about images; `answers` are the words whose probability is wanted, none for an answer in free text.
+
+    Every field can change the reply, so every field belongs to the key of a cache.
+    """
 
     images: tuple[Image, ...]
     text: str
     answers: tuple[str, ...] = ("yes", "no")
+    max_tokens: int = 0
+    """Longest answer; 0 leaves it to the verifier, which needs one token for an answer in one word."""
+    system: str = ""
+    """The system message, if there is one."""
+    earlier: tuple[tuple[str, str], ...] = ()
+    """Turns before this one: what was asked and what was answered. The images belong to the first of all turns."""
+    text_first: bool = False
+    """Whether the text stands before the images."""
+    attempt: int = 0
+    """How often the same was asked in vain: a reply that could not be read must not come back out of a cache."""
 
 
 @dataclass(frozen=True, slots=True)
