@@ -18,7 +18,7 @@ from harness.bagel.pixels import from_patches, to_patches
 from harness.bagel.reference import Reference
 from harness.bagel.schedule import sigma_grid
 from harness.bagel.vit import VitConfig
-from harness.bagel.write import write
+from harness.bagel.write import Sampling, write
 
 OUTPUTS = [
     "vae_latent_mean",
@@ -136,7 +136,9 @@ def test_stacked_contexts_draw_and_write_what_each_does_alone(bagel: Bagel) -> N
     together = paint(bagel, stack(contexts), [5, 6, 7])
     alone = [paint(bagel, context, [seed]) for context, seed in zip(contexts, [5, 6, 7], strict=True)]
     torch.testing.assert_close(together, torch.cat(alone), rtol=1e-4, atol=1e-5)
-    assert write(bagel, stack(contexts), 6) == [write(bagel, context, 6)[0] for context in contexts]
+    greedy = Sampling(temperature=0.0, most=6)
+    apart = [write(bagel, context, greedy, [0])[0].ids for context in contexts]
+    assert [text.ids for text in write(bagel, stack(contexts), greedy, [0, 0, 0])] == apart
 
 
 @torch.inference_mode()

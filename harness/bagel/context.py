@@ -36,6 +36,13 @@ class Context:
         """Number of rows."""
         return int(self.valid.shape[0])
 
+    def rows_at(self, places: Tensor) -> Context:
+        """The rows at these places (R,) alone."""
+        layers = None
+        if self.layers is not None:
+            layers = tuple((keys[places], values[places]) for keys, values in self.layers)
+        return Context(layers, self.valid[places], self.position[places])
+
     def repeat(self, times: int) -> Context:
         """Each row `times` over, for rows that will read on apart; drawing alone shares rows without this copy."""
         if times == 1:

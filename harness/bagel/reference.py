@@ -20,7 +20,7 @@ from harness.bagel.pixels import from_patches, to_patches
 from harness.bagel.schedule import sigma_grid
 from harness.bagel.vae import Autoencoder, VaeConfig
 from harness.bagel.vit import VitConfig
-from harness.bagel.write import write
+from harness.bagel.write import Sampling, write
 
 
 class Reference:
@@ -80,8 +80,8 @@ class Reference:
     def written(self, context: Context, name: str, count: int) -> dict[str, Tensor]:
         """Logits after the begin mark, and what greedy writing gives."""
         _, logits = self.bagel.read_text(context, [[self.special.begin]])
-        ids = write(self.bagel, context, count)
-        return {f"{name}first_logits": logits[0], f"{name}greedy_ids": torch.tensor(ids[0])}
+        text = write(self.bagel, context, Sampling(temperature=0.0, most=count - 1), [0])[0]
+        return {f"{name}first_logits": logits[0], f"{name}greedy_ids": torch.tensor(text.ids[:count])}
 
     def velocities(self, contexts: Contexts, sigma: float, wanted: dict[str, Guidance]) -> dict[str, Tensor]:
         """The guided velocity of each named guidance at one noise level."""
