@@ -19,6 +19,7 @@ from typing import Any
 from harness.arguments import parse_arguments
 from harness.assemble import Assembly
 from harness.ending import INTERRUPTED, PREEMPTED, code_of
+from harness.headline import headline_record
 from harness.picture import picture_name
 from harness.record import SCHEMA_VERSION
 from harness.run_folder import ResumeError
@@ -81,6 +82,7 @@ def subjects(assembly: Assembly, config: Mapping[str, Any]) -> dict[str, Any]:
             "licence": task.licence,
             "citation": task.citation,
             "headline": task.headline,
+            **headline_record(task, job.samples),
             "samples": [sample.id for sample in job.samples],
             "tags": tags_of(job.samples),
             "images_per_sample": job.images,

@@ -5,89 +5,36 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from typing import Any
 
 from harness.compat import lm_eval_block
-from harness.interval import interval
-from harness.record import SCHEMA_VERSION, Key
-from harness.statistics import (
-    Estimate,
-    Tally,
-    bounds,
-    categories,
-    detectable_before,
-    detectable_unpaired,
-    overlapping,
-    per_prompt,
-    pooled,
-    tally,
+from harness.headline import (
+    PER_PROMPT,
+    POOLED,
+    Rows,
+    Rule,
+    Span,
+    Value,
+    answer_values,
+    image_values,
+    metric,
+    rule_of,
 )
-
-Rows = Sequence[Mapping[str, Any]]
-Values = Sequence[float | None]
-
-
-def tallies(rows: Rows, values: Values, headline: str) -> dict[str, Tally]:
-    """Values by prompt: under each tag where the headline is over tags, else all together."""
-    if headline != "mean of tags":
-        return {"": tally([row["sample"] for row in rows], values)}
-    found: dict[str, tuple[list[str], list[float | None]]] = {}
-    for row, value in zip(rows, values, strict=True):
-        for tag in row["tags"]:
-            prompts, some = found.setdefault(tag, ([], []))
-            prompts.append(row["sample"])
-            some.append(value)
-    return {tag: tally(*pair) for tag, pair in sorted(found.items())}
+from harness.record import SCHEMA_VERSION, Key
+from harness.statistics import detectable_before, detectable_unpaired
+from tasks.task import OVER_ANSWERS
 
 
-def estimate(rows: Rows, values: Values, headline: str) -> tuple[Estimate, dict[str, Tally]]:
-    """The figure a headline asks for: mean over prompts, or mean of tags."""
-    found = tallies(rows, values, headline)
-    if headline == "mean of tags":
-        several = any(len(row["tags"]) > 1 for row in rows)
-        return (overlapping if several else categories)(found), found
-    return per_prompt(found[""]), found
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One named figure: its values, how they become one, and how they do under a single tag."""
 
-
-def metric(
-    name: str, rows: Rows, values: Values, headline: str, span: tuple[float, float] = (0.0, 1.0)
-) -> dict[str, Any]:
-    """One figure with all that belongs to it (harness.md 3.2)."""
-    figure, found = estimate(rows, values, headline)
-    around = interval(figure, found, span=span)
-    ends = bounds(lambda filled: estimate(rows, filled, headline)[0].value, values, span)
-    counted = tally([row["sample"] for row in rows], values)
-    return {
-        "name": name,
-        "value": figure.value,
-        "se": figure.se,
-        "ci": None if around is None else asdict(around),
-        "estimator": figure.estimator,
-        "n": figure.n,
-        "clusters": figure.clusters,
-        "design_effect": None
-        if figure.se is None or figure.value is None
-        else effect(counted, figure.value, figure.se),
-        "bounds": dict(zip(("low", "high"), ends, strict=True)),
-        "range": list(span),
-        "higher_is_better": True,
-        "warning": figure.warning or None,
-        "pooled": short(pooled(counted)),
-        "per_prompt": short(per_prompt(counted)),
-    }
-
-
-def effect(counted: Tally, value: float, error: float) -> float | None:
-    """SE^2 over what it would be if single values were independent (harness.md 4.1); None when all are equal."""
-    total = float(counted.counts.sum())
-    spread = float(counted.squares.sum()) - 2 * value * float(counted.sums.sum()) + value * value * total
-    return error * error * total * total / spread if spread > 1e-12 * total else None
-
-
-def short(figure: Estimate) -> dict[str, float | None]:
-    """Another estimator's value and error."""
-    return {"value": figure.value, "se": figure.se}
+    name: str
+    values: Sequence[Value]
+    rule: Rule
+    span: Span
+    within: Rule = PER_PROMPT
 
 
 def coverage_of(planned: int, done: int) -> dict[str, Any]:
@@ -98,11 +45,6 @@ def coverage_of(planned: int, done: int) -> dict[str, Any]:
 def parts_of(rows: Rows) -> list[str]:
     """The figures that scores are made of."""
     return sorted({part for row in rows for part in row["parts"]})
-
-
-def values_of(name: str, rows: Rows) -> list[float | None]:
-    """The score, or one part of it, of every row."""
-    return [row["score"] if name == "score" else row["parts"].get(name) for row in rows]
 
 
 def by_status(rows: Rows) -> dict[str, int]:
@@ -143,9 +85,8 @@ def summarise(run: Mapping[str, Any], rows: Rows, verdicts: Rows) -> dict[str, A
     planned, asked = len(rows), run["task"]["questions"]
     images = [row["image"] for row in rows]
     done = sum(row["score"] is not None for row in rows)
-    headline = run["task"]["headline"]
-    spans = {"score": tuple(run["reward"]["range"]), **dict.fromkeys(parts_of(rows), (0.0, 1.0))}
-    metrics = [metric(name, rows, values_of(name, rows), headline, span) for name, span in spans.items()]
+    every = figures(run, rows, verdicts)
+    metrics = [metric(one.name, one.values, one.rule, one.span) for one in every]
     withheld = withhold(planned, done, metrics[0], float(run["config"]["min_coverage"]))
     results: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
@@ -158,10 +99,10 @@ def summarise(run: Mapping[str, Any], rows: Rows, verdicts: Rows) -> dict[str, A
             "questions": coverage_of(asked, sum(row["value"] is not None for row in verdicts)),
         },
         "by_status": {"images": by_status(rows), "questions": by_status(verdicts)},
-        "headline": None if withheld else "score",
+        "headline": None if withheld else metrics[0]["name"],
         "withheld": withheld,
         "metrics": metrics,
-        "groups": [group for name, span in spans.items() for group in groups(name, rows, span)],
+        "groups": groups(run, every, answer_values(run, rows, verdicts)),
         "detectable": detectable(metrics[0], run),
         "guards": mean_guards(rows),
         "blank": sum(image["blank"] for image in images if image),
@@ -180,16 +121,45 @@ def withhold(planned: int, done: int, headline: Mapping[str, Any], least: float)
         return str(headline["warning"])
     if done < least * planned:
         return f"{done} of {planned} images have a score, below the floor of {least:.0%}"
+    if headline["scored"] < least * headline["planned"]:
+        return f"{headline['scored']} of {headline['planned']} values exist, below the floor of {least:.0%}"
     return None
 
 
-def groups(name: str, rows: Rows, span: tuple[float, float]) -> list[dict[str, Any]]:
-    """One metric for each tag."""
-    tags = sorted({tag for row in rows for tag in row["tags"]})
+def figures(run: Mapping[str, Any], rows: Rows, verdicts: Rows) -> list[Figure]:
+    """The headline's figure first, then all others that scores are made of."""
+    rule, headline = rule_of(run["task"]), run["task"]["headline"]
+    scale, ranges = float(run["task"]["scale"]), run["reward"].get("ranges", {})
+    names = ["score", *(name for name in parts_of(rows) if name != "score")]
+    if headline == "share complete":
+        names.sort(key=lambda name: name != "complete")
     found = []
-    for tag in tags:
-        some = [row for row in rows if tag in row["tags"]]
-        found.append({"by": "tag", "key": tag, **metric(name, some, values_of(name, some), "mean", span)})
+    for name in names:
+        low, high = run["reward"]["range"] if name == "score" else ranges.get(name, (0.0, 1.0))
+        over_answers = headline in OVER_ANSWERS
+        if over_answers and name == "score":
+            found.append(Figure(name, answer_values(run, rows, verdicts), rule, (0.0, scale), POOLED))
+            continue
+        span = (scale * low, scale * high)
+        found.append(Figure(name, image_values(name, run, rows), PER_PROMPT if over_answers else rule, span))
+    return found
+
+
+def groups(run: Mapping[str, Any], every: Sequence[Figure], answers: Sequence[Value]) -> list[dict[str, Any]]:
+    """Each figure under each tag, the compounds of tags, and answers under the tags of their questions."""
+    found = []
+    for one in every:
+        for tag in sorted(run["task"]["tags"]):
+            some = [value for value in one.values if tag in value.tags]
+            found.append({"by": "tag", "key": tag, **metric(one.name, some, one.within, one.span)})
+    first = every[0]
+    for name, weights in run["task"]["compounds"].items():
+        figure = metric(first.name, first.values, Rule("tags", weights), first.span)
+        found.append({"by": "compound", "key": name, **figure})
+    for tag in sorted({tag for value in answers for tag in value.tags} - set(run["task"]["tags"])):
+        some = [value for value in answers if tag in value.tags]
+        span = (0.0, float(run["task"]["scale"]))
+        found.append({"by": "question tag", "key": tag, **metric("score", some, POOLED, span)})
     return found
 
 
@@ -198,7 +168,9 @@ def detectable(headline: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str,
     if headline["se"] is None:
         return {"unpaired": None, "paired": None}
     prompts, images = len(run["task"]["samples"]), run["task"]["images_per_sample"]
-    paired = detectable_before(min(max(headline["value"], 0.0), 1.0), prompts, images, paired=True)
+    low, high = headline["range"]
+    rate = min(max((headline["value"] - low) / (high - low), 0.0), 1.0)
+    paired = (high - low) * detectable_before(rate, prompts, images, paired=True)
     return {"unpaired": detectable_unpaired(headline["se"]), "paired": paired}
 
 

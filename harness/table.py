@@ -29,21 +29,28 @@ def figure(found: Mapping[str, Any] | None) -> str:
 
 
 def results_table(run: Mapping[str, Any], results: Mapping[str, Any]) -> Table:
-    """One line a tag and one for all, a column for each figure."""
+    """One line a tag, a compound of tags, a tag of questions, and one for all; a column for each figure."""
     names = [metric["name"] for metric in results["metrics"]]
     table = Table(title=title(run), title_justify="left")
     table.add_column("tag", no_wrap=True)
-    table.add_column("images", justify="right")
+    table.add_column("scored", justify="right")
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
-    keys = list(dict.fromkeys(group["key"] for group in results["groups"]))
-    for key in keys:
-        cells = {group["name"]: group for group in results["groups"] if group["key"] == key}
-        table.add_row(key, str(cells["score"]["n"]), *(figure(cells.get(name)) for name in names))
+    for kind in ("tag", "compound", "question tag"):
+        some = [group for group in results["groups"] if group["by"] == kind]
+        for key in dict.fromkeys(group["key"] for group in some):
+            cells = {group["name"]: group for group in some if group["key"] == key}
+            table.add_row(key, scored_of(cells), *(figure(cells.get(name)) for name in names))
+        table.add_section()
     whole = {metric["name"]: metric for metric in results["metrics"]}
-    table.add_section()
-    table.add_row(run["task"]["headline"], str(whole["score"]["n"]), *(figure(whole[name]) for name in names))
+    table.add_row(run["task"]["headline"], scored_of(whole), *(figure(whole[name]) for name in names))
     return table
+
+
+def scored_of(cells: Mapping[str, Mapping[str, Any]]) -> str:
+    """`98/100`: values that the first figure of a line is made of, of those that are planned."""
+    first = next(iter(cells.values()))
+    return str(first["planned"]) if first["scored"] == first["planned"] else f"{first['scored']}/{first['planned']}"
 
 
 def title(run: Mapping[str, Any]) -> str:
@@ -68,6 +75,8 @@ def print_results(run: Mapping[str, Any], results: Mapping[str, Any], folder: st
     failed = {status: count for status, count in results["by_status"]["images"].items() if status != "ok"}
     if failed:
         console.print("unscored images: " + ", ".join(f"{count} {status}" for status, count in failed.items()))
+    if results["metrics"][0]["strict"] != results["metrics"][0]["value"]:
+        console.print(f"strict, every unscored item counted 0: {results['metrics'][0]['strict']:.3f}")
     if results["withheld"]:
         console.print(f"headline withheld: {results['withheld']}", style="bold")
     console.print(f"run folder: {folder}", soft_wrap=True, highlight=False)

@@ -9,8 +9,11 @@ from typing import Any
 from tasks.registry import unknown
 from tasks.sample import Sample
 
-HEADLINES = ("mean", "mean of tags")
-"""How image scores become one figure: over prompts, or within each tag and then over tags."""
+HEADLINES = ("mean", "mean of tags", "weighted tags", "share complete", "pooled", "pooled by tag")
+"""How scores become one figure: image scores over prompts, or within each tag and then over tags; the share of images
+that are `complete`, a part of their score; or all answers together, or within each tag and then over tags."""
+OVER_TAGS = ("mean of tags", "weighted tags", "pooled by tag")
+OVER_ANSWERS = ("pooled", "pooled by tag")
 RESERVED = ("score", "correct")
 """Names of figures that no group of questions may take."""
 
@@ -37,6 +40,14 @@ class Task:
     reward: RewardSpec
     headline: str = "mean"
     images: int = 1
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Weight of each tag in the headline; equal ones over all tags when not given."""
+    compounds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Further figures over tags by name, each with the weights of its tags."""
+    scale: float = 1.0
+    """What figures are multiplied by when they are told, such as 100."""
+    answer_tags: bool = False
+    """Whether answers are also counted under the tags of their questions."""
     licence: str = ""
     citation: str = ""
 
@@ -45,6 +56,7 @@ class Task:
             raise ValueError(unknown("headline", self.headline, HEADLINES))
         for sample in self.samples:
             check(sample, self)
+        check_weights(self)
         ids = [sample.id for sample in self.samples]
         if len(set(ids)) != len(ids):
             twice = sorted({one for one in ids if ids.count(one) > 1})[:10]
@@ -61,5 +73,15 @@ def check(sample: Sample, task: Task) -> None:
     for question in sample.questions:
         if question.group in RESERVED:
             raise ValueError(f"{place} has a group of questions named {question.group!r}, which names a figure of ours")
-    if task.headline == "mean of tags" and not sample.tags:
+    if task.headline in OVER_TAGS and not task.weights and not sample.tags:
         raise ValueError(f"{place} has no tag, so it would be missing from the mean of tags")
+
+
+def check_weights(task: Task) -> None:
+    """ValueError names a weight that could not be used."""
+    if task.headline in ("weighted tags", "pooled by tag") and not task.weights:
+        raise ValueError(f"the headline {task.headline!r} of task {task.name!r} needs the weights of its tags")
+    for name, weights in (("headline", task.weights), *task.compounds.items()):
+        wrong = sorted(tag for tag, weight in weights.items() if not weight > 0.0)
+        if wrong:
+            raise ValueError(f"task {task.name!r} gives no weight above 0 in its {name} to: {', '.join(wrong)}")

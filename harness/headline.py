@@ -1,0 +1,191 @@
+"""How image scores or answers become one figure: over prompts, within tags and then over tags, or over all answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from harness.interval import interval
+from harness.statistics import Estimate, Tally, bounds, categories, overlapping, per_prompt, pooled, tally
+from tasks.sample import Sample
+from tasks.task import OVER_ANSWERS, OVER_TAGS, Task
+
+Rows = Sequence[Mapping[str, Any]]
+Span = tuple[float, float]
+BELOW = " - "
+"""What lies between a tag and a finer one: an answer with the tag `attribute - color` counts under `attribute` too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One headline: over prompts or all values, or with `weights` within each of these tags and then over them."""
+
+    estimator: str = "per_prompt"
+    """per_prompt, pooled or tags"""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """The weight of each tag; for `tags` alone"""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One number to be averaged, None while it is missing, with its prompt and what it counts under."""
+
+    prompt: str
+    tags: tuple[str, ...]
+    value: float | None
+
+
+PER_PROMPT, POOLED = Rule(), Rule("pooled")
+
+
+def rule_of(task: Mapping[str, Any]) -> Rule:
+    """The rule of a task as run.json keeps it."""
+    if task["headline"] in OVER_TAGS:
+        return Rule("tags", task["weights"])
+    return POOLED if task["headline"] == "pooled" else PER_PROMPT
+
+
+def tallies(values: Sequence[Value], rule: Rule) -> dict[str, Tally]:
+    """Values by prompt: under each tag of the rule where it has tags, else all together."""
+    if rule.estimator != "tags":
+        return {"": tally([one.prompt for one in values], [one.value for one in values])}
+    found: dict[str, tuple[list[str], list[float | None]]] = {tag: ([], []) for tag in sorted(rule.weights)}
+    for one in values:
+        for tag in one.tags:
+            if tag in found:
+                found[tag][0].append(one.prompt)
+                found[tag][1].append(one.value)
+    return {tag: tally(*pair) for tag, pair in found.items()}
+
+
+def estimate(values: Sequence[Value], rule: Rule) -> tuple[Estimate, dict[str, Tally]]:
+    """The figure and what it was made of; no value while a tag of the rule has none."""
+    found = tallies(values, rule)
+    if rule.estimator != "tags":
+        return (pooled if rule.estimator == "pooled" else per_prompt)(found[""]), found
+    prompts = [prompt for one in found.values() for prompt in one.prompts]
+    several = len(set(prompts)) < len(prompts)
+    return (overlapping if several else categories)(found, rule.weights), found
+
+
+def metric(name: str, values: Sequence[Value], rule: Rule, span: Span = (0.0, 1.0)) -> dict[str, Any]:
+    """One figure with all that belongs to it (harness.md 3.2), what is planned and scored, and the strict figure."""
+    figure, found = estimate(values, rule)
+    around = interval(figure, found, rule.weights or None, span)
+    given = [one.value for one in values]
+    ends = bounds(lambda filled: estimate(filled_in(values, filled), rule)[0].value, given, span)
+    counted = tally([one.prompt for one in values], given)
+    exists = figure.se is not None and figure.value is not None
+    return {
+        "name": name,
+        "value": figure.value,
+        "se": figure.se,
+        "ci": None if around is None else asdict(around),
+        "estimator": figure.estimator,
+        "n": figure.n,
+        "clusters": figure.clusters,
+        "design_effect": effect(counted, figure.value or 0.0, figure.se or 0.0) if exists else None,
+        "bounds": dict(zip(("low", "high"), ends, strict=True)),
+        "strict": estimate(filled_in(values, [one or 0.0 for one in given]), rule)[0].value,
+        "planned": len(values),
+        "scored": sum(one is not None for one in given),
+        "range": list(span),
+        "higher_is_better": True,
+        "warning": figure.warning or None,
+        "pooled": short(pooled(counted)),
+        "per_prompt": short(per_prompt(counted)),
+    }
+
+
+def filled_in(values: Sequence[Value], given: Sequence[float | None]) -> list[Value]:
+    """The same prompts and tags with other numbers."""
+    return [replace(one, value=value) for one, value in zip(values, given, strict=True)]
+
+
+def effect(counted: Tally, value: float, error: float) -> float | None:
+    """SE^2 over what it would be if single values were independent (harness.md 4.1); None when all are equal."""
+    total = float(counted.counts.sum())
+    spread = float(counted.squares.sum()) - 2 * value * float(counted.sums.sum()) + value * value * total
+    return error * error * total * total / spread if spread > 1e-12 * total else None
+
+
+def short(figure: Estimate) -> dict[str, float | None]:
+    """Another estimator's value and error."""
+    return {"value": figure.value, "se": figure.se}
+
+
+def with_parents(tag: str) -> tuple[str, ...]:
+    """A tag and the wider one it lies under: `attribute - color` and `attribute`."""
+    if not tag:
+        return ()
+    wide = tag.partition(BELOW)[0]
+    return (tag,) if wide == tag else (wide, tag)
+
+
+def headline_record(task: Task, samples: Sequence[Sample]) -> dict[str, Any]:
+    """What run.json keeps so that the figures can be formed from the rows alone.
+
+    A limited run has figures over the tags it asks for, with their weights made to sum to what all of them would.
+    """
+    tags = {tag for sample in samples for tag in tags_of(sample, task)}
+    whole = task.weights or dict.fromkeys(sorted(tags), 1.0 / max(1, len(tags)))
+    kept = {name: present(weights, tags) for name, weights in task.compounds.items()}
+    return {
+        "weights": present(whole, tags) if task.headline in OVER_TAGS else {},
+        "compounds": {name: weights for name, weights in kept.items() if weights},
+        "scale": task.scale,
+        "answers": {sample.id: asked(sample) for sample in samples} if counts_answers(task) else {},
+    }
+
+
+def counts_answers(task: Task) -> bool:
+    """Whether single answers are counted, beside the images they make."""
+    return task.answer_tags or task.headline in OVER_ANSWERS
+
+
+def tags_of(sample: Sample, task: Task) -> set[str]:
+    """All that a sample, or its answers where those are counted, can count under."""
+    finer = {tag for one in sample.questions for tag in with_parents(one.tag)} if counts_answers(task) else set()
+    return {*sample.tags, *finer}
+
+
+def present(weights: Mapping[str, float], tags: Set[str]) -> dict[str, float]:
+    """The weights of tags that are asked for, with the sum of all weights."""
+    some = {tag: weight for tag, weight in weights.items() if tag in tags}
+    if len(some) == len(weights):
+        return some
+    total = math.fsum(some.values())
+    return {tag: weight * math.fsum(weights.values()) / total for tag, weight in some.items()}
+
+
+def asked(sample: Sample) -> dict[str, list[str]]:
+    """The ids of a sample's questions, by tag."""
+    found: dict[str, list[str]] = {}
+    for question in sample.questions:
+        found.setdefault(question.tag, []).append(question.id)
+    return found
+
+
+def image_values(name: str, run: Mapping[str, Any], rows: Rows) -> list[Value]:
+    """The score, or one part of it, of every image that can have it, on the task's scale."""
+    scale = float(run["task"]["scale"])
+    found = []
+    for row in rows:
+        value = row["score"] if name == "score" else row["parts"].get(name)
+        if name == "score" or row["score"] is None or name in row["parts"]:  # a scored image may lack a part by right
+            found.append(Value(row["sample"], tuple(row["tags"]), None if value is None else scale * value))
+    return found
+
+
+def answer_values(run: Mapping[str, Any], rows: Rows, verdicts: Rows) -> list[Value]:
+    """The value of every answer that is planned, on the task's scale."""
+    values = {(one["sample"], one["index"], one["question"]): one["value"] for one in verdicts}
+    scale, found = float(run["task"]["scale"]), []
+    for row in rows:
+        for tag, ids in run["task"]["answers"].get(row["sample"], {}).items():
+            tags = (*row["tags"], *with_parents(tag))
+            given = [values.get((row["sample"], row["index"], one)) for one in ids]
+            found += [Value(row["sample"], tags, None if one is None else scale * one) for one in given]
+    return found
