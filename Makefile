@@ -7,17 +7,20 @@ BIN = $(VENV)/bin
 TORCH = 2.13.0
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export TOKENIZERS_PARALLELISM = false
+# tests run beside each other, so a thread each
+test proof: export OMP_NUM_THREADS = 1
+test proof: export MKL_NUM_THREADS = 1
 
 .PHONY: demo test proof pretrain clean
 
 $(VENV)/core: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	PIP=$(BIN)/pip TORCH=$(TORCH) sh torch.sh
-	$(BIN)/pip install --quiet -c constraints.txt -e .
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[train,boards]"
 	touch $@
 
 $(VENV)/dev: $(VENV)/core
-	$(BIN)/pip install --quiet -c constraints.txt -e ".[dev]"
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[all,dev]"
 	touch $@
 
 demo: $(VENV)/core
@@ -27,7 +30,7 @@ test: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2
 
 proof: $(VENV)/dev
 	$(BIN)/python -m benchmarks.parity
