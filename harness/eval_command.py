@@ -16,6 +16,7 @@ from typing import Any
 import tyro
 
 from harness.arguments import parse_arguments
+from harness.asked import write_questions
 from harness.assemble import Assembly, Job, build_model, build_reward, build_verifier, choose_plan, load_task
 from harness.ending import DONE, OUTAGE, Preempted
 from harness.eval_config import EvalConfig, check_ranges, resolved
@@ -26,8 +27,10 @@ from harness.model import Cell, Setting
 from harness.offline import forbid_connections
 from harness.record import Key, Row, RunRecord
 from harness.run_folder import ResumeError, RunStore
+from harness.seal import sealed
 from harness.settings import read_settings
 from harness.statistics import detectable_before
+from harness.stored_run import FINISHED
 from harness.summary import summarise
 from harness.table import print_results, progress_bar
 from tasks.sample import Sample
@@ -158,6 +161,8 @@ def carry_out(config: EvalConfig, assembly: Assembly, store: RunStore, run: dict
     ending: dict[str, Any] = {}
     last = True
     try:
+        if store.rank == 0:
+            write_questions(store.path, assembly.job.samples)
         make_all(config, assembly, store)
         last = store.finish(keys(assembly))
         if not last:
@@ -176,7 +181,8 @@ def carry_out(config: EvalConfig, assembly: Assembly, store: RunStore, run: dict
         store.close()
         if last:
             ending["ended"] = datetime.now(UTC).isoformat(timespec="seconds")
-            write_json(store.path / "run.json", {**run, **ending})
+            ended = {**run, **ending}
+            write_json(store.path / "run.json", sealed(ended, store.path) if ended["status"] in FINISHED else ended)
 
 
 def keys(assembly: Assembly) -> list[Key]:

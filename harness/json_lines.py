@@ -13,7 +13,11 @@ from harness.ending import Damaged, SaveError
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Replaces a JSON file at once: sorted keys, UTF-8, never NaN."""
-    text = json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    replace_text(path, json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Replaces a text file at once; SaveError says why it cannot be written."""
     new = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         with new.open("w", encoding="utf-8") as file:
