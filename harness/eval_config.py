@@ -23,6 +23,10 @@ class EvalConfig:
     """A name printed by `harness ls tasks`, or a dotted module; several with commas between them."""
     task_args: str = ""
     """Arguments of the task."""
+    data: Path | None = None
+    """Folder of benchmark data, one folder a benchmark; the cache and a download are tried when not given."""
+    accept_licence: str = ""
+    """Benchmarks, with commas between them, whose data may be downloaded under their licences."""
     verifier: str | None = None
     """A name printed by `harness ls verifiers`, or a dotted module; the task's own when not given."""
     verifier_args: str = ""

@@ -24,6 +24,7 @@ from harness.picture import picture_name
 from harness.record import SCHEMA_VERSION
 from harness.run_folder import ResumeError
 from tasks.sample import Sample
+from tasks.task import Task
 
 PACKAGES = (
     "image-harness",
@@ -45,7 +46,7 @@ def hash_of(content: Any) -> str:
 
 
 def task_hash(samples: Sequence[Sample]) -> str:
-    """Hash of prompts, sources, questions and references."""
+    """Hash of prompts, sources, questions, references and their pictures."""
     return hash_of(
         [
             [
@@ -54,6 +55,7 @@ def task_hash(samples: Sequence[Sample]) -> str:
                 [picture_name(source) for source in sample.request.sources],
                 [[one.id, one.text, dict(one.worth), one.group, one.tag, list(one.needs)] for one in sample.questions],
                 dict(sample.reference),
+                *([[picture_name(one) for one in sample.pictures]] if sample.pictures else []),
             ]
             for sample in samples
         ]
@@ -69,25 +71,32 @@ def tags_of(samples: Sequence[Sample]) -> dict[str, list[str]]:
     return found
 
 
+def about_task(task: Task, samples: Sequence[Sample], images: int) -> dict[str, Any]:
+    """What is asked: the task, and the part of it that this run asks for."""
+    return {
+        "name": task.name,
+        "version": task.version,
+        "split": task.split,
+        "hash": task_hash(samples),
+        "licence": task.licence,
+        "citation": task.citation,
+        "headline": task.headline,
+        **headline_record(task, samples),
+        "files": dict(task.files),
+        "findings": list(task.findings),
+        "samples": [sample.id for sample in samples],
+        "tags": tags_of(samples),
+        "images_per_sample": images,
+        "questions": sum(len(sample.questions) for sample in samples) * images,
+    }
+
+
 def subjects(assembly: Assembly, config: Mapping[str, Any]) -> dict[str, Any]:
     """What is measured, and with what: task, model, reward, verifier."""
     job, model = assembly.job, assembly.model
     task, verifier, reward = job.task, job.verifier, job.reward
     return {
-        "task": {
-            "name": task.name,
-            "version": task.version,
-            "split": task.split,
-            "hash": task_hash(job.samples),
-            "licence": task.licence,
-            "citation": task.citation,
-            "headline": task.headline,
-            **headline_record(task, job.samples),
-            "samples": [sample.id for sample in job.samples],
-            "tags": tags_of(job.samples),
-            "images_per_sample": job.images,
-            "questions": sum(len(sample.questions) for sample in job.samples) * job.images,
-        },
+        "task": about_task(task, job.samples, job.images),
         "model": {
             "revision": None,
             "weights_digest": None,

@@ -12,7 +12,7 @@ import yaml
 from harness.arguments import fill
 from tasks.registry import unknown
 
-OTHERS = ("HARNESS_CONFIG", "HARNESS_SHARED")
+OTHERS = ("HARNESS_CONFIG", "HARNESS_SHARED", "HARNESS_DATA", "HARNESS_ACCEPT_LICENCE")
 """Variables of ours that are not flags."""
 
 

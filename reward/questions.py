@@ -15,7 +15,7 @@ from reward.combine import COMBINES, combine_verdicts
 from reward.gating import GATINGS, ancestors, failed
 from reward.options import Options, read_options
 from reward.reading import READINGS, answer_values, read
-from reward.reward import Reward
+from reward.reward import Reward, check_range
 from reward.verdict import Score, Verdict
 from reward.verifier import Query, Verifier
 from tasks.registry import unknown
@@ -109,10 +109,7 @@ class QuestionsReward:
         if value is None:
             cause = first_failed(verdicts)
             return Score(None, verdicts, parts, cause.status, cause.error)
-        low, high = self.range
-        if not low <= value <= high:
-            raise ValueError(f"sample {generation.sample.id!r} scores {value}, outside the range {low:g} to {high:g}")
-        return Score(value, verdicts, parts)
+        return Score(check_range(self, generation, value), verdicts, parts)
 
 
 def skipped(question: Question, reason: str) -> Verdict:

@@ -10,6 +10,7 @@ from tasks.sample import Generation
 
 REWARDS = {
     "questions": "reward.questions",
+    "rubric": "reward.rubric",
 }
 """Kinds of reward; each module has a function `build(spec, verifier) -> Reward`."""
 
@@ -24,3 +25,11 @@ class Reward(Protocol):
     def score(self, generations: Sequence[Generation]) -> list[Score]:
         """One score a generation, in order; None as its value means unscored, never zero."""
         ...
+
+
+def check_range(reward: Reward, generation: Generation, value: float) -> float:
+    """The value; ValueError for one outside the range that the reward declares."""
+    low, high = reward.range
+    if not low <= value <= high:
+        raise ValueError(f"sample {generation.sample.id!r} scores {value}, outside the range {low:g} to {high:g}")
+    return value

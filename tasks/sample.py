@@ -41,13 +41,14 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One item of a task; `reference` holds facts for the verifier alone."""
+    """One item of a task; `reference` holds facts and `pictures` images for the verifier alone."""
 
     id: str
     request: Request
     questions: tuple[Question, ...]
     tags: tuple[str, ...] = ()
     reference: Mapping[str, Any] = field(default_factory=dict)
+    pictures: tuple[Image, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

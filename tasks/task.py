@@ -50,6 +50,10 @@ class Task:
     """Whether answers are also counted under the tags of their questions."""
     licence: str = ""
     citation: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of every data file read."""
+    findings: tuple[str, ...] = ()
+    """Faults of the data, reported and never changed; what is done about each is the task's documented rule."""
 
     def __post_init__(self) -> None:
         if self.headline not in HEADLINES:
