@@ -103,9 +103,9 @@ def attempt(model: Model, samples: Sequence[Sample], seeds: Sequence[int]) -> li
     return [*attempt(model, samples[:half], seeds[:half]), *attempt(model, samples[half:], seeds[half:])]
 
 
-def flatten(response: Response) -> Response:
-    """The response with a plain RGB image, which is what is judged, stored and shown."""
-    return replace(response, image=plain(response.image))
+def flatten(response: Response | Failure) -> Response | Failure:
+    """The response with a plain RGB image, which is what is judged, stored and shown; a failure as it is."""
+    return response if isinstance(response, Failure) else replace(response, image=plain(response.image))
 
 
 def keep(reward: Reward, store: RunStore, made: Made, progress: Callable[[Row], None]) -> list[Row]:

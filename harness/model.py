@@ -11,6 +11,7 @@ from tasks.sample import Failure, Request, Response
 MODELS = {
     "tiny": "harness.model_tiny",
     "folder": "harness.model_folder",
+    "diffusers": "harness.model_diffusers",
 }
 """Model names; each module has a dataclass `Arguments` and a function `build(arguments, setting) -> Model`."""
 
@@ -47,10 +48,11 @@ class Model(Protocol):
     id: str
     record: Mapping[str, Any]
 
-    def generate(self, requests: Sequence[Request], seeds: Sequence[int]) -> list[Response]:
+    def generate(self, requests: Sequence[Request], seeds: Sequence[int]) -> Sequence[Response | Failure]:
         """One response a request, in order; an image depends on its request and seed alone, not on its batch.
 
-        May raise for the whole batch: the run then asks for its halves, and a request that raises alone is recorded
-        as failed (`RequestFailed` carries the status of its row).
+        A failure in a response's place becomes that row, and nothing else is asked for again. May raise for the whole
+        batch: the run then asks for its halves, and a request that raises alone is recorded as failed (`RequestFailed`
+        carries the status of its row).
         """
         ...
