@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from harness.bagel.config import BagelConfig, LanguageConfig, SpecialTokens
-from harness.bagel.context import Context, stack
+from harness.bagel.context import Context
 from harness.bagel.draw import Contexts, draw, guided_velocity, noise_for
 from harness.bagel.guidance import Guidance, Renorm, guide
 from harness.bagel.model import Bagel, Canvas
@@ -18,7 +18,6 @@ from harness.bagel.pixels import from_patches, to_patches
 from harness.bagel.reference import Reference
 from harness.bagel.schedule import sigma_grid
 from harness.bagel.vit import VitConfig
-from harness.bagel.write import Sampling, write
 
 OUTPUTS = [
     "vae_latent_mean",
@@ -128,17 +127,6 @@ def test_prompts_of_different_lengths_draw_together_what_each_draws_alone(bagel:
     alone = [paint(bagel, read(bagel, [prompt]), [seed]) for prompt, seed in zip(PROMPTS, [5, 6, 7], strict=True)]
     torch.testing.assert_close(together, torch.cat(alone), rtol=1e-4, atol=1e-5)
     assert not torch.allclose(together[0], paint(bagel, read(bagel, PROMPTS[1:2]), [5])[0], atol=1e-3)
-
-
-@torch.inference_mode()
-def test_stacked_contexts_draw_and_write_what_each_does_alone(bagel: Bagel) -> None:
-    contexts = [read(bagel, [prompt]) for prompt in PROMPTS]
-    together = paint(bagel, stack(contexts), [5, 6, 7])
-    alone = [paint(bagel, context, [seed]) for context, seed in zip(contexts, [5, 6, 7], strict=True)]
-    torch.testing.assert_close(together, torch.cat(alone), rtol=1e-4, atol=1e-5)
-    greedy = Sampling(temperature=0.0, most=6)
-    apart = [write(bagel, context, greedy, [0])[0].ids for context in contexts]
-    assert [text.ids for text in write(bagel, stack(contexts), greedy, [0, 0, 0])] == apart
 
 
 @torch.inference_mode()

@@ -1,6 +1,8 @@
 """What a unified model has read so far: keys, values, and which of them are real.
 
-Shapes: B rows of queries, P rows of context (B is a multiple of P: consecutive rows share one), C cached tokens.
+Shapes: R rows of context, B rows of queries (a multiple of R: consecutive rows share one), C tokens of a segment.
+A context is a chain of segments, each with a number of rows that divides R. So the members of a group share what was
+read before they parted: a prompt is stored once, however many images are made of it.
 """
 
 from __future__ import annotations
@@ -11,98 +13,89 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from harness.bagel.language import KeysValues
+KeysValues = tuple[Tensor, Tensor]
+"""Keys and values of one layer, each (rows, key-value heads, C, head width)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
-    """The cache of some rows, never changed in place: reading more makes a new one."""
+class Segment:
+    """A stretch of tokens read together."""
 
-    layers: tuple[KeysValues, ...] | None
-    """Keys and values of each layer; None before anything was read."""
+    layers: tuple[KeysValues, ...]
     valid: Tensor
-    """(P, C) False where a shorter row is padded"""
-    position: Tensor
-    """(P,) the next rotary position"""
-
-    @classmethod
-    def empty(cls, rows: int, device: torch.device | str = "cpu") -> Context:
-        """Nothing read yet."""
-        valid = torch.zeros(rows, 0, dtype=torch.bool, device=device)
-        return cls(None, valid, torch.zeros(rows, dtype=torch.long, device=device))
+    """(rows, C) False where a shorter row is padded"""
+    whole: bool
+    """Whether no row is padded, so that no mask is needed"""
 
     @property
     def rows(self) -> int:
         """Number of rows."""
         return int(self.valid.shape[0])
 
+    def join(self, later: Segment) -> Segment:
+        """One segment of two with the same rows."""
+        layers = tuple(
+            (torch.cat([k, more_k], 2), torch.cat([v, more_v], 2))
+            for (k, v), (more_k, more_v) in zip(self.layers, later.layers, strict=True)
+        )
+        return Segment(layers, torch.cat([self.valid, later.valid], 1), self.whole and later.whole)
+
+    def rows_at(self, places: Tensor) -> Segment:
+        """The rows at these places alone."""
+        layers = tuple((keys[places], values[places]) for keys, values in self.layers)
+        return Segment(layers, self.valid[places], self.whole)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The cache of some rows, never changed in place: reading more makes a new one."""
+
+    segments: tuple[Segment, ...]
+    position: Tensor
+    """(R,) the next rotary position"""
+
+    @classmethod
+    def empty(cls, rows: int, device: torch.device | str = "cpu") -> Context:
+        """Nothing read yet."""
+        return cls((), torch.zeros(rows, dtype=torch.long, device=device))
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return int(self.position.shape[0])
+
     def rows_at(self, places: Tensor) -> Context:
-        """The rows at these places (R,) alone."""
-        layers = None
-        if self.layers is not None:
-            layers = tuple((keys[places], values[places]) for keys, values in self.layers)
-        return Context(layers, self.valid[places], self.position[places])
+        """The rows at these places (R,) alone; a segment of one row serves all of them as it is."""
+        segments = []
+        for segment in self.segments:
+            shared = self.rows // segment.rows
+            segments.append(segment if segment.rows == 1 else segment.rows_at(places // shared))
+        return Context(tuple(segments), self.position[places])
 
-    def repeat(self, times: int) -> Context:
-        """Each row `times` over, for rows that will read on apart; drawing alone shares rows without this copy."""
-        if times == 1:
-            return self
-        layers = None
-        if self.layers is not None:
-            layers = tuple((k.repeat_interleave(times, 0), v.repeat_interleave(times, 0)) for k, v in self.layers)
-        return Context(layers, self.valid.repeat_interleave(times, 0), self.position.repeat_interleave(times, 0))
-
-    def extend(self, read: tuple[KeysValues, ...], valid: Tensor, position: Tensor) -> Context:
-        """The context after a block was read; rows that shared a prefix get a copy each."""
-        before = self.repeat(valid.shape[0] // self.rows)
-        layers = read
-        if before.layers is not None:
-            layers = tuple(
-                (torch.cat([k, more_k], 2), torch.cat([v, more_v], 2))
-                for (k, v), (more_k, more_v) in zip(before.layers, read, strict=True)
-            )
-        return Context(layers, torch.cat([before.valid, valid], 1), position)
-
-    def seen(self, rows: int, queries: int, own: Tensor) -> Tensor:
-        """The mask (B, 1, L, C + L) of queries that see all of the context, and `own` (B, L, L) of their block."""
-        past = self.valid.repeat_interleave(rows // self.rows, 0)[:, None, :].expand(rows, queries, -1)
-        return torch.cat([past, own], dim=2)[:, None]
+    def extend(self, read: Segment, position: Tensor) -> Context:
+        """The context after a segment was read by as many rows or more; nothing that rows share is copied."""
+        segments = self.segments
+        if segments and segments[-1].rows == read.rows:
+            return Context((*segments[:-1], segments[-1].join(read)), position)
+        return Context((*segments, read), position)
 
     def start(self, rows: int) -> Tensor:
         """(B,) next positions for that many query rows."""
         return self.position.repeat_interleave(rows // self.rows, 0)
 
+    def seen(self, rows: int, queries: int, own: Tensor | None) -> Tensor | None:
+        """The mask (B, 1, L, all C + L) of L queries that see the context and `own` (B, L, L) of their block.
 
-def stack(contexts: Sequence[Context]) -> Context:
-    """Contexts under one another, padded on the right to the longest."""
-    longest = max(context.valid.shape[1] for context in contexts)
-    valid = torch.cat([_widen(context.valid, longest, 1) for context in contexts])
-    position = torch.cat([context.position for context in contexts])
-    full = next((context.layers for context in contexts if context.layers is not None), None)
-    if full is None:
-        return Context(None, valid, position)
-    layers = []
-    for number, pair in enumerate(full):
-        sides = []
-        for side in (0, 1):
-            parts = [
-                pair[side].new_zeros(context.rows, pair[side].shape[1], longest, pair[side].shape[3])
-                if context.layers is None
-                else _widen(context.layers[number][side], longest, 2)
-                for context in contexts
-            ]
-            sides.append(torch.cat(parts))
-        layers.append((sides[0], sides[1]))
-    return Context(tuple(layers), valid, position)
-
-
-def _widen(tensor: Tensor, length: int, dimension: int) -> Tensor:
-    missing = length - tensor.shape[dimension]
-    if not missing:
-        return tensor
-    shape = list(tensor.shape)
-    shape[dimension] = missing
-    return torch.cat([tensor, tensor.new_zeros(shape)], dimension)
+        None where all see all: no row is padded and `own` is None.
+        """
+        if own is None and all(segment.whole for segment in self.segments):
+            return None
+        parts = [
+            segment.valid.repeat_interleave(rows // segment.rows, 0)[:, None, :].expand(rows, queries, -1)
+            for segment in self.segments
+        ]
+        block = self.position.new_ones(rows, queries, queries, dtype=torch.bool) if own is None else own
+        return torch.cat([*parts, block], dim=2)[:, None]
 
 
 def pad_ids(

@@ -1,6 +1,6 @@
 """Drawing: from noise to latents along the grid, guided, many rows at once.
 
-Shapes: B rows, P rows of context (B is a multiple of P), N latent tokens, W numbers in a token.
+Shapes: B rows, N latent tokens, W numbers in a token. B is a multiple of the rows of each context.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from harness.bagel.context import Context, stack
+from harness.bagel.context import Context
 from harness.bagel.guidance import Guidance, guide
 from harness.bagel.model import Bagel, Canvas
 
@@ -38,9 +38,9 @@ def guided_velocity(
         branches += [contexts.text_free] if with_text and contexts.text_free is not None else []
         branches += [contexts.image_free] if with_image and contexts.image_free is not None else []
     count = len(branches)
-    wide = Canvas(canvas.ids.repeat(count, 1), canvas.valid.repeat(count, 1))
     level = torch.full((latents.shape[0] * count,), sigma, dtype=torch.float32, device=latents.device)
-    velocities = model.velocity(stack(branches), latents.repeat(count, 1, 1), level, wide).float().chunk(count)
+    predicted = model.velocities(branches, latents.repeat(count, 1, 1), level, canvas.repeat(count))
+    velocities = predicted.float().chunk(count)
     if count == 1:
         return velocities[0]
     text_free = velocities[1] if with_text else None

@@ -1,23 +1,23 @@
 """The language model with two experts: text and ViT tokens use one set of weights, latent tokens the other.
 
-Shapes: B rows, U tokens of understanding, N latent tokens, L = U + N, C cached tokens, H hidden width, D head width.
+Shapes: B rows, U tokens of understanding, N latent tokens, L = U + N, H hidden width, D head width.
 Attention is shared by both experts (BAGEL, arXiv 2505.14683, section 2; parameter names of ByteDance-Seed/Bagel).
 Keys carry their own position and validity, so tokens lie in any order: understanding first, latents after.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention, silu
+from torch.nn.functional import silu
 
+from harness.bagel.attention import Branch, attend
 from harness.bagel.config import LanguageConfig
+from harness.bagel.context import Context, KeysValues
 from harness.bagel.positions import rotary, rotate
-
-KeysValues = tuple[Tensor, Tensor]
-"""Keys and values of one layer, each (B, key-value heads, C, D)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ class Tokens:
     """(B, N, H)"""
     positions: Tensor
     """(B, L) rotary positions, understanding first"""
-    visible: Tensor
-    """(B, 1, L, C + L) True where a query may see a key, cached keys first"""
+    own: Tensor | None
+    """(B, L, L) True where a token may see another of its block; None where all see all"""
 
 
 class RMSNorm(nn.Module):
@@ -55,7 +55,7 @@ class Attention(nn.Module):
     def __init__(self, config: LanguageConfig) -> None:
         super().__init__()
         self.num_heads, self.num_groups = config.num_attention_heads, config.num_key_value_heads
-        self.head_width = config.head_width
+        self.head_width, self.hidden = config.head_width, config.hidden_size
         narrow, wide = self.num_groups * self.head_width, self.num_heads * self.head_width
         for suffix in ("", "_moe_gen"):
             self.add_module(f"q_proj{suffix}", nn.Linear(config.hidden_size, wide))
@@ -78,27 +78,24 @@ class Attention(nn.Module):
         """Both experts' projections side by side, (B, heads, L, D)."""
         parts = [self.project(name, understanding, "")] if understanding.shape[1] else []
         parts += [self.project(name, latent, "_moe_gen")] if latent.shape[1] else []
-        return torch.cat(parts, dim=1).transpose(1, 2)
+        return (parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)).transpose(1, 2)
 
     def forward(
-        self, understanding: Tensor, latent: Tensor, angles: KeysValues, visible: Tensor, past: KeysValues | None
+        self, understanding: Tensor, latent: Tensor, angles: KeysValues, branches: Sequence[Branch], layer: int
     ) -> tuple[Tensor, Tensor, KeysValues]:
         """What each kind of token reads, and the block's own keys and values."""
         query = rotate(self.both("q", understanding, latent), *angles)
-        key = rotate(self.both("k", understanding, latent), *angles)
-        value = self.both("v", understanding, latent)
-        own = (key, value)
-        if past is not None:
-            shared = key.shape[0] // past[0].shape[0]  # rows of one group read one stored prefix
-            key = torch.cat([past[0].repeat_interleave(shared, 0), key], dim=2)
-            value = torch.cat([past[1].repeat_interleave(shared, 0), value], dim=2)
-        if self.num_groups != self.num_heads:
-            repeats = self.num_heads // self.num_groups
-            key, value = key.repeat_interleave(repeats, dim=1), value.repeat_interleave(repeats, dim=1)
-        read = scaled_dot_product_attention(query, key, value, attn_mask=visible).transpose(1, 2).flatten(2)
+        own = (rotate(self.both("k", understanding, latent), *angles), self.both("v", understanding, latent))
+        read = attend(query, own, branches, layer).transpose(1, 2).flatten(2)
         split = understanding.shape[1]
-        first, second = read[:, :split], read[:, split:]
-        return self.get_submodule("o_proj")(first), self.get_submodule("o_proj_moe_gen")(second), own
+        return self.out(read[:, :split], ""), self.out(read[:, split:], "_moe_gen"), own
+
+    def out(self, read: Tensor, suffix: str) -> Tensor:
+        """One expert's output (B, tokens, H) of what its tokens read."""
+        if not read.shape[1]:
+            return read.new_empty(read.shape[0], 0, self.hidden)
+        projected: Tensor = self.get_submodule(f"o_proj{suffix}")(read)
+        return projected
 
 
 class MLP(nn.Module):
@@ -128,19 +125,26 @@ class Layer(nn.Module):
             self.add_module(f"post_attention_layernorm{suffix}", RMSNorm(config.hidden_size, config.rms_norm_eps))
 
     def forward(
-        self, understanding: Tensor, latent: Tensor, angles: KeysValues, visible: Tensor, past: KeysValues | None
+        self, understanding: Tensor, latent: Tensor, angles: KeysValues, branches: Sequence[Branch], layer: int
     ) -> tuple[Tensor, Tensor, KeysValues]:
         """Both kinds of token after the layer, and the block's own keys and values."""
-        first = self.get_submodule("input_layernorm")(understanding)
-        second = self.get_submodule("input_layernorm_moe_gen")(latent)
-        first, second, own = self.self_attn(first, second, angles, visible, past)
+        first = self.normed("input_layernorm", understanding, "")
+        second = self.normed("input_layernorm", latent, "_moe_gen")
+        first, second, own = self.self_attn(first, second, angles, branches, layer)
         return self.feed(understanding + first, ""), self.feed(latent + second, "_moe_gen"), own
+
+    def normed(self, name: str, hidden: Tensor, suffix: str) -> Tensor:
+        """One expert's norm; nothing is done to nothing."""
+        if not hidden.shape[1]:
+            return hidden
+        out: Tensor = self.get_submodule(name + suffix)(hidden)
+        return out
 
     def feed(self, hidden: Tensor, suffix: str) -> Tensor:
         """The residual feed-forward half of one expert."""
         if not hidden.shape[1]:
             return hidden
-        normed = self.get_submodule(f"post_attention_layernorm{suffix}")(hidden)
+        normed = self.normed("post_attention_layernorm", hidden, suffix)
         out: Tensor = hidden + self.get_submodule(f"mlp{suffix}")(normed)
         return out
 
@@ -156,17 +160,21 @@ class Body(nn.Module):
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.norm_moe_gen = RMSNorm(config.hidden_size, config.rms_norm_eps)
 
-    def forward(
-        self, tokens: Tokens, past: tuple[KeysValues, ...] | None
-    ) -> tuple[Tensor, Tensor, tuple[KeysValues, ...]]:
-        """Final hidden states of both kinds, and each layer's own keys and values."""
+    def forward(self, tokens: Tokens, contexts: Sequence[Context]) -> tuple[Tensor, Tensor, tuple[KeysValues, ...]]:
+        """Final hidden states of both kinds, and each layer's own keys and values.
+
+        With several contexts the rows are shared out among them equally, first to first.
+        """
         angles = rotary(tokens.positions, self.config.head_width, self.config.rope_theta)
+        rows, queries = tokens.positions.shape
+        share = rows // len(contexts)
+        own = [None] * len(contexts) if tokens.own is None else tokens.own.chunk(len(contexts))
+        branches = [Branch.of(one, share, queries, block) for one, block in zip(contexts, own, strict=True)]
         understanding, latent = tokens.understanding, tokens.latent
         caches = []
         for number, layer in enumerate(self.layers):
-            before = None if past is None else past[number]
-            understanding, latent, own = layer(understanding, latent, angles, tokens.visible, before)
-            caches.append(own)
+            understanding, latent, read = layer(understanding, latent, angles, branches, number)
+            caches.append(read)
         return self.norm(understanding), self.norm_moe_gen(latent), tuple(caches)
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.bagel.config import BagelConfig, SpecialTokens
-from harness.bagel.context import Context, pad_ids
+from harness.bagel.context import Context, KeysValues, Segment, pad_ids
 from harness.bagel.language import Language, Tokens
 from harness.bagel.positions import grid_ids, sine_table, time_wave
 from harness.bagel.vit import Connector, VisionEncoder
@@ -55,12 +55,21 @@ class Canvas:
 
     ids: Tensor
     valid: Tensor
+    whole: bool = False
+    """Whether no row is padded, so that no mask is needed"""
 
     @classmethod
     def of(cls, grids: Sequence[tuple[int, int]], side: int, device: torch.device | str = "cpu") -> Canvas:
         """The canvas of pictures of (rows, columns) tokens each."""
+        if len(set(grids)) == 1:
+            ids = grid_ids(*grids[0], side).expand(len(grids), -1).to(device)
+            return cls(ids, torch.ones_like(ids, dtype=torch.bool), whole=True)
         ids, valid = pad_ids([grid_ids(rows, columns, side).tolist() for rows, columns in grids], device)
         return cls(ids, valid)
+
+    def repeat(self, times: int) -> Canvas:
+        """All rows, so many times over."""
+        return Canvas(self.ids.repeat(times, 1), self.valid.repeat(times, 1), self.whole)
 
 
 class Bagel(nn.Module):
@@ -107,15 +116,25 @@ class Bagel(nn.Module):
         `language_model.lm_head` of a hidden state gives the logits of the token after it.
         """
         ids, valid = pad_ids(texts, self.device, length)
-        rows, length = ids.shape
-        own = torch.ones(length, length, dtype=torch.bool, device=self.device).tril()[None] & valid[:, None, :]
-        own = own | torch.eye(length, dtype=torch.bool, device=self.device)
+        rows, longest = ids.shape
+        # padding to a given length always counts as padding: rows must not depend on how long their neighbours are
+        whole = not length and len({len(text) for text in texts}) == 1
+        own = torch.ones(longest, longest, dtype=torch.bool, device=self.device).tril()[None]
+        if not whole:
+            own = (own & valid[:, None, :]) | torch.eye(longest, dtype=torch.bool, device=self.device)
         start = context.start(rows)
-        positions = start[:, None] + torch.arange(length, device=self.device)
+        positions = start[:, None] + torch.arange(longest, device=self.device)
         embedded = self.embed(ids)
-        tokens = Tokens(embedded, embedded[:, :0], positions, context.seen(rows, length, own))
-        hidden, _, read = self.language_model.model(tokens, context.layers)
-        return context.extend(read, valid, start + valid.sum(1)), hidden, valid
+        tokens = Tokens(embedded, embedded[:, :0], positions, own.expand(rows, -1, -1))
+        hidden, _, read = self.language_model.model(tokens, [context])
+        return context.extend(Segment(read, valid, whole), start + valid.sum(1)), hidden, valid
+
+    def read_token(self, context: Context, token: Tensor) -> tuple[Tensor, tuple[KeysValues, ...]]:
+        """Hidden states (B, H) after one more token (B,) a row, and its keys and values, which join no context."""
+        embedded = self.embed(token[:, None])
+        positions = context.start(len(token))[:, None]
+        hidden, _, read = self.language_model.model(Tokens(embedded, embedded[:, :0], positions, None), [context])
+        return hidden[:, 0], read
 
     def frame_image(self, rows: int, inside: Tensor | None = None) -> Tensor:
         """Embeddings (B, 2 or more, H) of the marks before and after an image, with what stands between them."""
@@ -129,22 +148,29 @@ class Bagel(nn.Module):
         embedded: Tensor = hidden + self.time_embedder(sigma)[:, None] + self.latent_pos_embed(canvas.ids)
         return embedded
 
-    def image_block(self, context: Context, understanding: Tensor, latent: Tensor, valid: Tensor) -> Tokens:
-        """One image as a block whose tokens all see each other and stand at one position."""
-        rows, length = valid.shape
-        own = valid[:, None, :] | torch.eye(length, dtype=torch.bool, device=self.device)
-        positions = context.start(rows)[:, None].expand(rows, length)
-        return Tokens(understanding, latent, positions, context.seen(rows, length, own))
+    def image_block(self, start: Tensor, understanding: Tensor, latent: Tensor, valid: Tensor | None) -> Tokens:
+        """One image as a block whose tokens all see each other and stand at one position, `start` (B,)."""
+        length = understanding.shape[1] + latent.shape[1]
+        own = None
+        if valid is not None:
+            own = valid[:, None, :] | torch.eye(length, dtype=torch.bool, device=self.device)
+        return Tokens(understanding, latent, start[:, None].expand(-1, length), own)
 
     def velocity(self, context: Context, latents: Tensor, sigma: Tensor, canvas: Canvas) -> Tensor:
         """The predicted velocity (B, N, W), noise minus data, of latents at noise levels (B,)."""
+        return self.velocities([context], latents, sigma, canvas)
+
+    def velocities(self, contexts: Sequence[Context], latents: Tensor, sigma: Tensor, canvas: Canvas) -> Tensor:
+        """As `velocity`, the rows shared out among several contexts equally, in one forward."""
         rows = latents.shape[0]
         marks = self.frame_image(rows)
-        valid = torch.cat([canvas.valid.new_ones(rows, 2), canvas.valid], dim=1)
-        tokens = self.image_block(context, marks, self.latent_tokens(latents, sigma, canvas), valid)
-        _, hidden, _ = self.language_model.model(tokens, context.layers)
+        start = torch.cat([context.start(rows // len(contexts)) for context in contexts])
+        valid = None if canvas.whole else torch.cat([canvas.valid.new_ones(rows, 2), canvas.valid], dim=1)
+        tokens = self.image_block(start, marks, self.latent_tokens(latents, sigma, canvas), valid)
+        _, hidden, _ = self.language_model.model(tokens, contexts)
         velocity = self.to_velocity(self.llm2vae(hidden), latents, sigma)
-        return velocity * canvas.valid[..., None]  # padding must not enter the norms that guidance takes
+        # padding must not enter the norms that guidance takes
+        return velocity if canvas.whole else velocity * canvas.valid[..., None]
 
     def to_velocity(self, predicted: Tensor, latents: Tensor, sigma: Tensor) -> Tensor:
         """The latent head's output as a velocity; x-prediction divides by sigma (JiT, arXiv 2511.13720, table 1)."""
@@ -156,11 +182,9 @@ class Bagel(nn.Module):
     def read_latents(self, context: Context, latents: Tensor, canvas: Canvas) -> Context:
         """Reads clean image latents (B, N, W), as noise level 0."""
         rows = latents.shape[0]
-        marks = self.frame_image(rows)
         embedded = self.latent_tokens(latents, latents.new_zeros(rows), canvas)
         valid = torch.cat([canvas.valid.new_ones(rows, 2), canvas.valid], dim=1)
-        _, _, read = self.language_model.model(self.image_block(context, marks, embedded, valid), context.layers)
-        return context.extend(read, valid, context.start(rows) + 1)
+        return self.read_image(context, self.frame_image(rows), embedded, valid, canvas.whole)
 
     def read_patches(self, context: Context, patches: Tensor, canvas: Canvas) -> Context:
         """Reads images through the ViT: patches (B, N, patch width), at the same places in both position tables."""
@@ -169,6 +193,13 @@ class Bagel(nn.Module):
         between = self.frame_image(rows, features + self.vit_pos_embed(canvas.ids))
         edge = canvas.valid.new_ones(rows, 1)
         valid = torch.cat([edge, canvas.valid, edge], dim=1)
-        tokens = self.image_block(context, between, between[:, :0], valid)
-        _, _, read = self.language_model.model(tokens, context.layers)
-        return context.extend(read, valid, context.start(rows) + 1)
+        return self.read_image(context, between, between[:, :0], valid, canvas.whole)
+
+    def read_image(
+        self, context: Context, understanding: Tensor, latent: Tensor, valid: Tensor, whole: bool
+    ) -> Context:
+        """Reads one image a row, which takes one position."""
+        start = context.start(valid.shape[0])
+        tokens = self.image_block(start, understanding, latent, None if whole else valid)
+        _, _, read = self.language_model.model(tokens, [context])
+        return context.extend(Segment(read, valid, whole), start + 1)

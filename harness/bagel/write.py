@@ -1,6 +1,6 @@
 """Writing: tokens after a context, many rows at once.
 
-Shapes: B rows, S steps, V vocabulary.
+Shapes: B rows, S steps, V vocabulary, R rows of context that B / R rows each share.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from harness.bagel.context import Context
+from harness.bagel.context import Context, KeysValues, Segment
 from harness.bagel.model import Bagel
 
 
@@ -46,26 +46,81 @@ class Writing:
 
 
 @torch.no_grad()
-def write(bagel: Bagel, context: Context, sampling: Sampling, seeds: Sequence[int]) -> list[Writing]:
+def write(
+    bagel: Bagel, context: Context, sampling: Sampling, seeds: Sequence[int], steady: bool = False
+) -> list[Writing]:
     """One continuation a seed; consecutive rows share a row of the context.
 
     A row depends on its context and its seed alone. The context is not changed: reading what was written, as replay
-    does, makes the next one.
+    does, makes the next one. Rows that have ended leave the batch, unless it is `steady`: a processor's sums depend on
+    the shape of its matrices, and with steady ones a row has the same bits beside any neighbours.
     """
     rows, end = len(seeds), bagel.special.end
-    uniform = uniforms(seeds, sampling).to(bagel.device)
-    last = torch.full((rows,), bagel.special.begin, device=bagel.device)
-    going = torch.ones(rows, dtype=torch.bool, device=bagel.device)
-    ids, scores = [], []
+    ids = torch.full((rows, sampling.most), end, device=bagel.device)
+    scores = torch.zeros(rows, sampling.most, device=bagel.device)
+    desk = Desk.of(bagel, context, uniforms(seeds, sampling))
     for step in range(sampling.most):
-        context, logits = bagel.read_text(context, last[:, None].tolist())
-        last, score = choose(logits, sampling, uniform[:, step])
-        ids.append(last.where(going, end))
-        scores.append(score)
-        going = going & (last != end)
+        hidden, read = bagel.read_token(desk.context(step), desk.last)
+        desk.keep(step, read)
+        last, score = choose(bagel.language_model.lm_head(hidden), sampling, desk.uniform[:, step])
+        last = last.where(desk.going, end)
+        ids[desk.places, step], scores[desk.places, step] = last, score
+        desk.last, desk.going = last, last != end
+        going = desk.going.cpu()  # the one time a token that the host waits for the device
         if not going.any():
             break
-    return gather(bagel, torch.stack(ids, 1), torch.stack(scores, 1))
+        if not steady and not going.all():
+            desk.leave(going)
+    return gather(bagel, ids[:, : step + 1], scores[:, : step + 1])
+
+
+class Desk:
+    """The rows that still write: where they began, and room for the keys and values of what they write."""
+
+    def __init__(self, began: Context, uniform: Tensor, last: Tensor, room: list[KeysValues]) -> None:
+        self.began, self.uniform, self.last, self.room = began, uniform, last, room
+        self.places = torch.arange(len(last), device=last.device)
+        self.going = torch.ones_like(last, dtype=torch.bool)
+
+    @classmethod
+    def of(cls, bagel: Bagel, context: Context, uniform: Tensor) -> Desk:
+        """Every row at its begin mark; `uniform` (B, S) chooses the tokens."""
+        rows, most = uniform.shape
+        language, weight = bagel.config.language, bagel.language_model.lm_head.weight
+        shape = (rows, language.num_key_value_heads, most, language.head_width)
+        room = [(weight.new_empty(shape), weight.new_empty(shape)) for _ in range(language.num_hidden_layers)]
+        last = torch.full((rows,), bagel.special.begin, device=bagel.device)
+        return cls(context, uniform.to(bagel.device), last, room)
+
+    def context(self, step: int) -> Context:
+        """What the token of this step reads: views of what is there, no copy."""
+        position = self.began.start(len(self.last)) + step
+        if not step:
+            return Context(self.began.segments, position)
+        layers = tuple((keys[:, :, :step], values[:, :, :step]) for keys, values in self.room)
+        written = Segment(layers, self.going.new_ones(len(self.last), step), whole=True)
+        return Context((*self.began.segments, written), position)
+
+    def keep(self, step: int, read: tuple[KeysValues, ...]) -> None:
+        """Puts a step's keys and values in their room."""
+        for (keys, values), (key, value) in zip(self.room, read, strict=True):
+            keys[:, :, step], values[:, :, step] = key[:, :, 0], value[:, :, 0]
+
+    def leave(self, going: Tensor) -> None:
+        """Lets rows (B,) on the host that are not `going` leave, as far as every context row keeps equally many."""
+        table = going.reshape(self.began.rows, -1)
+        some = table.any(1).nonzero()[:, 0]
+        widest = int(table.sum(1).max())
+        if len(some) * widest == len(going):
+            return
+        first = table[some].int().argsort(dim=1, descending=True, stable=True)[:, :widest]
+        stay = (some[:, None] * table.shape[1] + first).flatten().to(self.last.device)
+        if len(some) < self.began.rows:
+            self.began = self.began.rows_at(some.to(self.last.device))
+        self.uniform, self.last, self.places, self.going = (
+            one[stay] for one in (self.uniform, self.last, self.places, self.going)
+        )
+        self.room = [(keys[stay], values[stay]) for keys, values in self.room]
 
 
 def uniforms(seeds: Sequence[int], sampling: Sampling) -> Tensor:
