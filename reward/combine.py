@@ -170,7 +170,7 @@ def _gated(
 
 
 def parts_of(questions: Sequence[Question], verdicts: Sequence[Verdict], options: Options) -> Parts:
-    """The mean of each group by its name, and `correct`: whether all semantic answers are yes."""
+    """The mean of each group by its name, and `correct`: whether all answers but those about quality are good."""
     parts: Parts = {}
     for name, places in classes_of(group, questions).items():
         parts[name] = join(mean, [weigh(verdicts[place].value, 1.0) for place in places], options.min_answered)
@@ -178,8 +178,8 @@ def parts_of(questions: Sequence[Question], verdicts: Sequence[Verdict], options
 
 
 def correct(questions: Sequence[Question], verdicts: Sequence[Verdict]) -> float | None:
-    """1 if every semantic question is answered yes, 0 if one is answered no, None while that is undecided."""
-    asked = [one for question, one in zip(questions, verdicts, strict=True) if question.group == "semantic"]
+    """1 if every question but those about quality has a good answer, 0 if one has none, None while undecided."""
+    asked = [one for question, one in zip(questions, verdicts, strict=True) if question.group != "quality"]
     if any(failed(one) for one in asked):
         return 0.0
     return 1.0 if asked and all(one.value is not None for one in asked) else None

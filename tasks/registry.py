@@ -11,6 +11,8 @@ from types import ModuleType
 
 TASKS = {
     "scenes": "tasks.scenes",
+    "scenes-reason": "tasks.scenes_reason",
+    "scenes-edit": "tasks.scenes_edit",
 }
 """Task names; each module has a dataclass `Arguments` and a function `load(arguments) -> Task`."""
 

@@ -133,6 +133,8 @@ RELATIONS: dict[str, tuple[int, int]] = {
     "below": (0, 1),
 }
 """Direction from the second thing to the first."""
+OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
+"""The relation of the second to the first."""
 
 
 def related(first: Thing, second: Thing, relation: str) -> bool:

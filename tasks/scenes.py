@@ -153,13 +153,13 @@ def prompts(evaluation: bool) -> dict[str, tuple[Prompt, ...]]:
     return found
 
 
-def training_scene(seed: int, number: int) -> tuple[str, Scene, str]:
-    """A training prompt, a scene that satisfies it, and its tag; a pure function of its arguments."""
+def training_scene(seed: int, number: int) -> tuple[str, Scene, Composition]:
+    """A training prompt, a scene that satisfies it, and what it asks for; a pure function of its arguments."""
     random = Random(key("scenes", VERSION, "training", seed, number))
     every = prompts(evaluation=False)
     tag = tuple(every)[draw_whole(random, 0, len(every) - 1)]
     prompt = every[tag][draw_whole(random, 0, len(every[tag]) - 1)]
-    return prompt.text, _scene(prompt.composition, random), tag
+    return prompt.text, _scene(prompt.composition, random), prompt.composition
 
 
 def scene_for(sample: Sample, seed: int) -> Scene:
@@ -170,7 +170,8 @@ def scene_for(sample: Sample, seed: int) -> Scene:
 
 
 @cache
-def _free_colours(shape: str) -> tuple[str, ...]:
+def free_colours(shape: str) -> tuple[str, ...]:
+    """The colours that a training picture may give a shape."""
     return tuple(colour for colour in COLOURS if (shape, colour) not in held_out_pairs())
 
 
@@ -178,7 +179,7 @@ def _scene(composition: Composition, random: Random) -> Scene:
     """Colours left open avoid the held-out pairs."""
     coloured = []
     for shape, colour in composition.things:
-        free = _free_colours(shape)
+        free = free_colours(shape)
         coloured.append((shape, colour or free[draw_whole(random, 0, len(free) - 1)]))
     return place(coloured, composition.relation, random)
 

@@ -4,61 +4,155 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from harness.bagel.model import Bagel
+from harness.bagel.prompts import Prompts
 from harness.bagel.tokenizer import TextCoder
 from harness.model import Setting
-from harness.model_tiny import Arguments, build
+from harness.model_tiny import SHIPPED, Arguments, build
+from tasks.riddle import facts
 from tasks.sample import Request
-from trainer.lesson import MIX, examples
+from trainer.curriculum import COURSES, Course, Portion, batch_of, lessons_of
+from trainer.exercise import answers, losses, read, written
+from trainer.lesson import Example, Picture, draw, edit, infer, is_used, know, think
+from trainer.look import answer, describe
 from trainer.muon import Muon, orthogonalise
-from trainer.pretrain import Lessons, PretrainConfig, draw_loss, initialise, pretrain, rate, shape
+from trainer.pretrain import PretrainConfig, initialise, pretrain, rate, shape
+from trainer.repair import reflect
 from trainer.vocabulary import build_tokenizer, vocabulary
 
-SMALL = PretrainConfig(steps=6, prompts=4, draws=2, hidden=64, layers=2, save_every=3)
+SMALL = PretrainConfig(steps=4, hidden=64, layers=2, save_every=2)
+PROMPTS = Prompts.read(SHIPPED / "prompts.json")
+LESSONS = {"draw": draw, "think": think, "infer": infer, "know": know, "edit": edit, "answer": answer,
+           "describe": describe, "reflect": reflect}  # fmt: skip
+DRAWN = ("draw", "think", "edit", "reflect")
+FEW = {
+    "draw": {"draw": Portion(draw, 4, 2, 0.1)},
+    "look": {"describe": Portion(describe, 2)},
+    "all": {name: Portion(lesson, 2, 2 if name in DRAWN else 0) for name, lesson in LESSONS.items()},
+}
 
 
-def test_a_stopped_run_goes_on_to_the_same_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pretrain(replace(SMALL, out=tmp_path / "whole"))
-    pretrain(replace(SMALL, out=tmp_path / "halves", steps=6, stop=3))
-    pretrain(replace(SMALL, out=tmp_path / "halves"))
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Courses of the same lessons with few examples."""
+    for course, portions in FEW.items():
+        monkeypatch.setitem(COURSES, course, portions)
+
+
+def example(name: str, number: int) -> Example:
+    return LESSONS[name](PROMPTS, Random(number), number)
+
+
+def small(course: Course = "all") -> tuple[Bagel, TextCoder]:
+    torch.manual_seed(0)
+    coder = TextCoder(build_tokenizer())
+    model = Bagel(shape(replace(SMALL, course=course)), coder.special)
+    initialise(model)
+    return model, coder
+
+
+@pytest.mark.parametrize("course", ["draw", "all"])
+def test_a_stopped_run_goes_on_to_the_same_weights(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], course: Course
+) -> None:
+    config = replace(SMALL, course=course)
+    pretrain(replace(config, out=tmp_path / "whole"))
+    pretrain(replace(config, out=tmp_path / "halves", stop=2))
+    pretrain(replace(config, out=tmp_path / "halves"))
     capsys.readouterr()
     whole = load_file(tmp_path / "whole" / "tiny" / "ema.safetensors")
     halves = load_file(tmp_path / "halves" / "tiny" / "ema.safetensors")
     assert all(torch.equal(tensor, halves[name]) for name, tensor in whole.items())
 
 
-def test_what_it_writes_is_a_model_that_draws(tmp_path: Path) -> None:
+def test_what_it_writes_is_a_model_that_draws_and_where_the_next_course_begins(tmp_path: Path) -> None:
     pretrain(replace(SMALL, out=tmp_path))
     model = build(Arguments(weights=tmp_path / "tiny", points=3), Setting())
     assert model.generate([Request("a red star")], [0])[0].image.size == (32, 32)
+    pretrain(replace(SMALL, out=tmp_path / "look", course="look", start=tmp_path / "tiny", steps=1, lr=0.0))
+    before, after = (load_file(tmp_path / part / "ema.safetensors") for part in ("tiny", "look/tiny"))
+    assert before.keys() < after.keys()
+    assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
 
 
-def test_training_lowers_the_loss_on_a_fixed_batch() -> None:
-    torch.manual_seed(0)
-    coder = TextCoder(build_tokenizer())
-    from harness.bagel.model import Bagel
-
-    model = Bagel(shape(SMALL), coder.special)
-    initialise(model)
-    batch, level, noise = Lessons(SMALL, coder).batch(0)
+@pytest.mark.parametrize("name", LESSONS)
+def test_each_lesson_can_be_learnt(name: str) -> None:
+    model, coder = small()
+    batch = batch_of(name, FEW["all"][name], PROMPTS, 0, 0, 8, 0.4)
     optimiser = torch.optim.AdamW([one for one in model.parameters() if one.requires_grad], 3e-3)
-    losses = []
-    for _ in range(30):
+    found = []
+    for _ in range(12):
         optimiser.zero_grad()
-        loss = draw_loss(model, batch, SMALL.draws, level, noise)
+        parts = [loss for loss in losses(model, coder, batch) if loss is not None]
+        loss = torch.stack(parts).sum()
         loss.backward()
         optimiser.step()
-        losses.append(loss.item())
-    assert losses[-1] < 0.5 * losses[0]
+        found.append(loss.item())
+    assert found[-1] < 0.75 * found[0]
 
 
-def test_lessons_depend_on_their_numbers_alone() -> None:
-    assert [one.text for one in examples(1, 10, 5)] == [one.text for one in examples(1, 8, 7)][2:]
-    assert sum(MIX.values()) > 0
+@pytest.mark.parametrize("name", LESSONS)
+def test_lessons_depend_on_their_numbers_alone(name: str) -> None:
+    one, again, other = (batch_of(name, FEW["all"][name], PROMPTS, 0, step, 8, 0.4) for step in (3, 3, 4))
+    assert torch.equal(one.noise, again.noise)
+    assert [part.asked for part in one.examples] == [part.asked for part in again.examples]
+    assert [part.thought for part in one.examples] == [part.thought for part in again.examples]
+    assert str(one.examples) != str(other.examples)
+
+
+def test_asking_together_is_asking_one_by_one() -> None:
+    model, coder = small()
+    examples = [example("answer", number) for number in (1, 2)]
+    batch = batch_of("answer", Portion(answer, 2), PROMPTS, 0, 0, 8, 0.4)
+    context = read(model, coder, replace(batch, examples=tuple(examples)))
+    together = answers(model, coder, context, examples)
+    total, count = torch.zeros(()), 0
+    for place, one in enumerate(examples):
+        own = read(model, coder, replace(batch, examples=(one,), plain=(False,)))
+        for question, said in one.asked:
+            asked, _, _ = model.read_words(own, [coder.encode(question)])
+            ids = coder.encode(said)
+            total = total + written(model, asked, [ids])[1] * (len(ids) - 1)
+            count += len(ids) - 1
+        assert place < 2
+    assert torch.allclose(together, total / count, atol=1e-5)
+
+
+def test_a_wrong_picture_is_put_right_by_what_the_reflection_says() -> None:
+    kinds = set()
+    for number in range(300):
+        found = example("reflect", number)
+        verdict = found.thought.split(" . ", 1)[1].removesuffix(" . </think>")
+        assert isinstance(found.read[1], Picture)
+        right = (found.read[1].pixels == found.image).all()
+        assert right == (verdict == PROMPTS.satisfied)
+        kinds.add(verdict.split()[2] if not right else "right")
+    assert kinds == {"right", "make", "add", "remove", "replace", "move"}
+
+
+def test_half_of_the_facts_are_used_in_plans_and_all_are_known() -> None:
+    used = {is_used(fact.question) for fact in facts()}
+    assert used == {True, False}
+    asked = {question for number in range(400) for question, _ in example("know", number).asked}
+    assert {fact.question for fact in facts()} <= asked
+
+
+def test_an_indirect_prompt_is_never_drawn_in_training() -> None:
+    assert all(example("infer", number).image is None for number in range(20))
+    assert COURSES["all"]["infer"].draws in (0, FEW["all"]["infer"].draws)
+    for name in ("draw", "think"):
+        assert not any("mixed with" in str(example(name, number).read) for number in range(200))
+
+
+def test_lessons_that_are_not_in_every_step_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(COURSES, "all", {"answer": Portion(answer, 1), "draw": Portion(draw, 1, 1, every=2)})
+    assert [sorted(lessons_of("all", step)) for step in range(3)] == [["answer"], ["answer", "draw"], ["answer"]]
 
 
 def test_the_learning_rate_warms_up_stays_and_falls_to_zero() -> None:
@@ -94,7 +188,11 @@ def test_every_word_of_the_world_has_an_id_of_its_own() -> None:
     words = vocabulary()
     assert len(set(words)) == len(words)
     coder = TextCoder(build_tokenizer())
-    for example in examples(0, 0, 200):
-        pieces = coder.tokenizer.encode(example.text, add_special_tokens=False).tokens
-        assert not [piece for piece in pieces if piece.startswith("##")]
+    for name in LESSONS:
+        for number in range(100):
+            one = example(name, number)
+            said = [text for text in one.read if isinstance(text, str)] + [part for pair in one.asked for part in pair]
+            text = " ".join([*said, one.thought]).replace("where", "")  # the one word that is spelt in letters
+            pieces = coder.tokenizer.encode(text, add_special_tokens=False).tokens
+            assert not [piece for piece in pieces if piece.startswith("##")]
     assert coder.decode(coder.encode("a red star left of a heart")) == "a red star left of a heart"

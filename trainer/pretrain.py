@@ -1,28 +1,29 @@
-"""Trains the embedded model from nothing: `make pretrain`, or `python -m trainer.pretrain --help`.
-
-Shapes: B prompts, K noise draws of each image, N latent tokens, W numbers in a token.
-"""
+"""Trains the embedded model from nothing: `make pretrain`, or `python -m trainer.pretrain --help`."""
 
 from __future__ import annotations
 
 import json
 import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 import tyro
+from safetensors.torch import load_file
 from torch import Tensor
 
 from harness.bagel.config import BagelConfig, LanguageConfig
-from harness.bagel.context import Context
-from harness.bagel.model import SMALLEST_SIGMA, Bagel, Canvas
-from harness.bagel.pixels import to_patches
+from harness.bagel.model import Bagel
+from harness.bagel.prompts import Prompts
 from harness.bagel.tokenizer import TextCoder
+from harness.bagel.vit import VitConfig
+from harness.model_tiny import SHIPPED
 from tasks.scene import SIDE
-from trainer.lesson import Example, examples
+from trainer.curriculum import Course, batch_of, lessons_of
+from trainer.exercise import losses
 from trainer.muon import Muon
 from trainer.snapshot import Average, export, restore, save
 from trainer.vocabulary import build_tokenizer, vocabulary
@@ -30,28 +31,30 @@ from trainer.vocabulary import build_tokenizer, vocabulary
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    """Train the embedded model from nothing on the scenes' training split."""
+    """Train the embedded model on the training splits of the embedded world."""
 
     out: Path = Path("runs/pretrain")
     """Folder of checkpoints and the log; a run found there is continued."""
-    steps: int = 5500
+    course: Course = "draw"
+    """What is taught: draw, look, or all."""
+    start: Path | None = None
+    """Folder of weights to begin with; from nothing when not given."""
+    steps: int = 4000
     """Optimiser steps in all."""
-    prompts: int = 48
-    """Prompts a step."""
-    draws: int = 3
-    """Noise levels drawn for each image of a step."""
     lr: float = 4e-3
     """Learning rate of Muon and AdamW, after warm-up and before decay."""
     decay: float = 0.3
     """Share of the steps, at the end, over which the learning rate falls to zero."""
-    text_free: float = 0.1
-    """Share of prompts that are left out, so that guidance has something to lead away from."""
+    words: float = 0.5
+    """Weight of what is written against what is drawn."""
     seed: int = 0
     """Decides weights, scenes and noise."""
     threads: int = 1
     """Processor threads; two threads beside another busy process are slower than one."""
     patch: int = 8
     """Pixels along a side of a latent token."""
+    look: int = 8
+    """Pixels along a side of what the eyes take for one patch."""
     hidden: int = 192
     """Width of the model."""
     layers: int = 6
@@ -69,7 +72,7 @@ class PretrainConfig:
 
 
 def shape(config: PretrainConfig) -> BagelConfig:
-    """The architecture that a pretraining run makes."""
+    """The architecture that a pretraining run makes; a model that only draws has no eyes."""
     language = LanguageConfig(
         vocab_size=(len(vocabulary()) + 63) // 64 * 64,
         hidden_size=config.hidden,
@@ -79,8 +82,17 @@ def shape(config: PretrainConfig) -> BagelConfig:
         num_key_value_heads=config.hidden // 32,
         rope_theta=10_000.0,
     )
-    side = SIDE // config.patch
-    return BagelConfig(language, None, None, config.patch, side, prediction=config.prediction)
+    side = SIDE // config.look
+    eyes = VitConfig(config.hidden, config.hidden * 3, 4, config.hidden // 32, SIDE, config.look)
+    return BagelConfig(
+        language,
+        None if config.course == "draw" else eyes,
+        None,
+        config.patch,
+        SIDE // config.patch,
+        vit_max_num_patch_per_side=70 if config.course == "draw" else side,
+        prediction=config.prediction,
+    )
 
 
 def initialise(model: Bagel) -> None:
@@ -95,49 +107,10 @@ def initialise(model: Bagel) -> None:
     torch.nn.init.zeros_(model.llm2vae.weight)
 
 
-def draw_loss(model: Bagel, batch: list[tuple[list[int], Tensor]], draws: int, spread: Tensor, noise: Tensor) -> Tensor:
-    """Mean squared velocity error over `draws` noise levels of each image; `spread` (B * K,) are the levels.
-
-    Flow matching as in BAGEL (arXiv 2505.14683); with x-prediction the same loss divides the error by sigma (JiT).
-    """
-    context, _ = model.read_text(Context.empty(len(batch), model.device), [ids for ids, _ in batch])
-    clean = torch.stack([image for _, image in batch]).repeat_interleave(draws, 0)
-    level = spread[:, None, None]
-    noisy = (1.0 - level) * clean + level * noise
-    side = SIDE // model.config.latent_patch_size
-    canvas = Canvas.of([(side, side)] * len(clean), model.config.max_latent_size, model.device)
-    velocity = model.velocity(context, noisy, spread, canvas)
-    if model.config.prediction == "data":  # the floor of the divisor must not make the target unreachable
-        return (velocity - (noisy - clean) / level.clamp(min=SMALLEST_SIGMA)).square().mean()
-    return (velocity - (noise - clean)).square().mean()
-
-
-class Lessons:
-    """Batches by step number; the same step gives the same batch in every run."""
-
-    def __init__(self, config: PretrainConfig, coder: TextCoder) -> None:
-        self.config, self.coder = config, coder
-
-    def batch(self, step: int) -> tuple[list[tuple[list[int], Tensor]], Tensor, Tensor]:
-        """Token ids and image tokens of each example, noise levels (B * K,), and noise (B * K, N, W)."""
-        config = self.config
-        random = np.random.default_rng((config.seed, step))
-        taught = examples(config.seed, step * config.prompts, config.prompts)
-        tokens = to_patches(pixels(taught), config.patch).to(config.device)
-        keep = random.random(config.prompts) >= config.text_free
-        ids = [self.coder.encode(one.text) if kept else [] for one, kept in zip(taught, keep, strict=True)]
-        strata = (np.arange(config.draws) + random.random((config.prompts, config.draws))) / config.draws
-        logit = torch.special.ndtri(torch.from_numpy(strata).clamp(1e-4, 1.0 - 1e-4)).flatten() + config.noise_mean
-        generator = torch.Generator().manual_seed(int(random.integers(2**62)))
-        noise = torch.randn(config.prompts * config.draws, *tokens.shape[1:], generator=generator)
-        level = torch.sigmoid(logit).float().to(config.device)
-        return list(zip(ids, tokens, strict=True)), level, noise.to(config.device)
-
-
-def pixels(taught: list[Example]) -> Tensor:
-    """Pictures of examples as (B, 3, height, width) in [-1, 1]."""
-    stacked = np.stack([one.image for one in taught])
-    return torch.from_numpy(stacked).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+def begin_with(model: Bagel, folder: Path) -> None:
+    """Takes over the weights that a folder has; what it lacks (eyes, new words) stays fresh."""
+    found = load_file(folder / "ema.safetensors")
+    model.load_state_dict({name: tensor.float() for name, tensor in found.items()}, strict=False)
 
 
 def optimisers(model: Bagel, config: PretrainConfig) -> list[torch.optim.Optimizer]:
@@ -156,20 +129,36 @@ def rate(step: int, config: PretrainConfig) -> float:
     return min(1.0, (step + 1) / 100, left)
 
 
-def learn(model: Bagel, steppers: list[torch.optim.Optimizer], lessons: Lessons, step: int) -> float:
-    """One optimiser step; gives its loss."""
-    config = lessons.config
+@dataclass(frozen=True, slots=True)
+class Pupil:
+    """The model that learns, its words and its fixed texts."""
+
+    model: Bagel
+    coder: TextCoder
+    prompts: Prompts
+
+
+def learn(pupil: Pupil, steppers: list[torch.optim.Optimizer], config: PretrainConfig, step: int) -> dict[str, float]:
+    """One optimiser step; gives the loss of each lesson."""
     for stepper in steppers:
         for group in stepper.param_groups:
             group["lr"] = config.lr * rate(step, config)
         stepper.zero_grad()
-    batch, level, noise = lessons.batch(step)
-    loss = draw_loss(model, batch, config.draws, level, noise)
-    loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    found: dict[str, float] = {}
+    lessons = lessons_of(config.course, step)
+    images = sum(portion.examples * portion.draws for portion in lessons.values())
+    for name, portion in lessons.items():
+        batch = batch_of(name, portion, pupil.prompts, config.seed, step, config.patch, config.noise_mean)
+        words, drawn = losses(pupil.model, pupil.coder, batch.to(config.device))
+        share = portion.examples * portion.draws / max(1, images)
+        parts = {f"{name} words": (words, config.words), f"{name} image": (drawn, share)}
+        found |= {part: loss.item() for part, (loss, _) in parts.items() if loss is not None}
+        whole = sum(loss * weight for loss, weight in parts.values() if loss is not None)
+        whole.backward()  # type: ignore[union-attr]
+    torch.nn.utils.clip_grad_norm_(pupil.model.parameters(), 1.0)
     for stepper in steppers:
         stepper.step()
-    return loss.item()
+    return found
 
 
 def pretrain(config: PretrainConfig) -> None:
@@ -180,16 +169,19 @@ def pretrain(config: PretrainConfig) -> None:
     torch.manual_seed(config.seed)
     model = Bagel(shape(config), coder.special)
     initialise(model)
+    if config.start is not None:
+        begin_with(model, config.start)
     model.to(config.device)
-    steppers, average, lessons = optimisers(model, config), Average(model), Lessons(config, coder)
+    pupil = Pupil(model, coder, Prompts.read(SHIPPED / "prompts.json"))
+    steppers, average = optimisers(model, config), Average(model)
     first = restore(config.out, model, average, steppers)
-    recent: list[float] = []
+    recent: list[dict[str, float]] = []
     start = time.monotonic()
     until = config.steps if config.stop is None else min(config.stop, config.steps)
     for step in range(first, until):
-        recent.append(learn(model, steppers, lessons, step))
+        recent.append(learn(pupil, steppers, config, step))
         average.update(model, step)
-        if (step + 1) % 50 == 0:
+        if (step + 1) % 30 == 0:
             report(config.out, step + 1, recent, time.monotonic() - start)
             recent = []
         if (step + 1) % config.save_every == 0 or step + 1 == until:
@@ -198,9 +190,14 @@ def pretrain(config: PretrainConfig) -> None:
         export(config.out, config.out / "tiny", coder, model, average)
 
 
-def report(out: Path, step: int, losses: list[float], seconds: float) -> None:
-    """One line of the log."""
-    line = {"step": step, "loss": sum(losses) / len(losses), "seconds": round(seconds, 1)}
+def report(out: Path, step: int, found: Sequence[Mapping[str, float]], seconds: float) -> None:
+    """One line of the log: the mean loss of each lesson since the line before."""
+    sums: dict[str, list[float]] = defaultdict(list)
+    for one in found:
+        for name, loss in one.items():
+            sums[name].append(loss)
+    means = {name: round(sum(some) / len(some), 4) for name, some in sums.items()}
+    line = {"step": step, **means, "seconds": round(seconds, 1)}
     with (out / "log.jsonl").open("a") as file:
         file.write(json.dumps(line) + "\n")
     print(line, flush=True)

@@ -23,7 +23,7 @@ from harness.bagel.tokenizer import TextCoder
 class Average:
     """Exponential moving average of the weights, which is what ships."""
 
-    def __init__(self, model: Bagel, decay: float = 0.999) -> None:
+    def __init__(self, model: Bagel, decay: float = 0.995) -> None:
         self.decay = decay
         self.weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
 
@@ -95,7 +95,10 @@ def export(out: Path, folder: Path, coder: TextCoder, model: Bagel, average: Ave
         "visual_gen": True,
         "visual_und": config.vit is not None,
     }
-    for name, content in (("config", shape), ("llm_config", asdict(config.language))):
+    parts = {"config": shape, "llm_config": asdict(config.language)}
+    if config.vit is not None:
+        parts["vit_config"] = asdict(config.vit)
+    for name, content in parts.items():
         (folder / f"{name}.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
     coder.tokenizer.save(str(folder / "tokenizer.json"))
     note = json.loads((out / "latest.json").read_text())

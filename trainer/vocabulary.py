@@ -38,10 +38,14 @@ reflection reflect good bad nice fine ok satisfied done true false match matches
 """.split()  # noqa: SIM905 - a list of strings would take two hundred lines
 
 
+LATER = ["think", "say", "if", "drew", "tilted", "tried"]
+"""Words that came after the first weights: at the end, so that the ids before them stay."""
+
+
 def vocabulary() -> list[str]:
     """Every token in the order of its id."""
     letters = [*string.ascii_lowercase, *string.digits, *".,!?:;'\"-()+=/"]
-    pieces = [*MARKS, *TAGS, *dict.fromkeys(WORDS), *letters, *(f"##{one}" for one in letters)]
+    pieces = [*MARKS, *TAGS, *dict.fromkeys(WORDS), *letters, *(f"##{one}" for one in letters), *LATER]
     return list(dict.fromkeys(pieces))
 
 
