@@ -84,7 +84,10 @@ def _convert(value: Any, hint: Any, place: str) -> Any:
     if origin in (typing.Union, types.UnionType):
         if value is None or (value == "none" and type(None) in inner):
             return None
-        return _convert(value, next(one for one in inner if one is not type(None)), place)
+        literal = next((one for one in inner if typing.get_origin(one) is typing.Literal), None)
+        if value in typing.get_args(literal):
+            return value
+        return _convert(value, next(one for one in inner if one not in (type(None), literal)), place)
     if origin is typing.Literal:
         if value not in inner:
             raise ValueError(unknown(f"value of {place}", str(value), [str(one) for one in inner]))

@@ -10,34 +10,28 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import tyro
 
-from harness.arguments import parse_arguments
 from harness.asked import write_questions
-from harness.assemble import Assembly, Job, build_model, build_reward, build_verifier, choose_plan, load_task
+from harness.assemble import Assembly, build_model
 from harness.ending import DONE, OUTAGE, Preempted
 from harness.eval_config import EvalConfig, check_ranges, resolved
 from harness.evaluate import evaluate
-from harness.identity import check_same, describe, ending_of, served
+from harness.forecast import forecast, print_forecasts
+from harness.identity import check_same, describe, ending_of, model_arguments, served
+from harness.job import output_folder, prepare, task_names
 from harness.json_lines import write_json
-from harness.model import Cell, Setting
+from harness.model import Setting
 from harness.offline import forbid_connections
 from harness.record import Key, Row, RunRecord
 from harness.run_folder import ResumeError, RunStore
 from harness.seal import sealed
 from harness.settings import read_settings
-from harness.statistics import detectable_before
 from harness.stored_run import FINISHED
 from harness.summary import summarise
 from harness.table import print_results, progress_bar
-from tasks.sample import Sample
-from tasks.task import Task
-
-ROW, VERDICT, LARGE = 700, 300, 1_600_000
-"""Bytes that a row, a verdict and a picture of 1024 x 1024 take on disk, about."""
 
 
 def main(arguments: list[str]) -> int:
@@ -48,12 +42,12 @@ def main(arguments: list[str]) -> int:
     offer_data(config)
     if config.offline:
         forbid_connections()
-    names = list(dict.fromkeys(name.strip() for name in config.task.split(",") if name.strip()))
-    if not names:
-        raise ValueError("--task names no task; `harness ls tasks` prints the choices")
+    names = task_names(config)
     folders = [output_folder(config, name, len(names) > 1) for name in names]
     if config.dry_run:
-        return max(dry_run(config, name, folder) for name, folder in zip(names, folders, strict=True))
+        forecasts = [forecast(config, name, folder) for name, folder in zip(names, folders, strict=True)]
+        print_forecasts(forecasts, config.json)
+        return DONE
     signal.signal(signal.SIGTERM, _preempt)
     signal.signal(signal.SIGUSR1, _preempt)
     jobs = [prepare(config, name) for name in names]
@@ -61,8 +55,9 @@ def main(arguments: list[str]) -> int:
     stores = [RunStore(folder, rank, processes) for folder in folders]
     for store in stores:
         store.probe()
-    setting = Setting(config.device, tuple(cell for job in jobs for cell in job.plan))
-    model = build_model(config.model, parse_arguments(config.model_args), setting)
+    plan = tuple(cell for job in jobs for cell in job.plan)
+    setting = Setting(config.device, plan, config.trust_remote_code)
+    model = build_model(config.model, model_arguments(asdict(config)), setting)
     runs = [draft(config, name, Assembly(job, model), arguments) for name, job in zip(names, jobs, strict=True)]
     for store, run in zip(stores, runs, strict=True):
         if known(config, store, run):
@@ -138,28 +133,6 @@ def begin(config: EvalConfig, store: RunStore, run: dict[str, Any], planned: lis
     raise ValueError(f"process {store.rank} waited a minute for run.json of the first process in {store.path}")
 
 
-def output_folder(config: EvalConfig, name: str, several: bool) -> Path:
-    """Where a task's run is written."""
-    own = f"{name}-{config.model}".replace("/", "_")
-    if config.output_path is None:
-        return Path("runs") / own
-    return config.output_path / own if several else config.output_path
-
-
-def prepare(config: EvalConfig, name: str) -> Job:
-    """A task, its plan, its verifier and its reward, by name."""
-    task, samples, images, plan = chosen(config, name)
-    verifier = build_verifier(config.verifier or task.reward.verifier, parse_arguments(config.verifier_args))
-    return Job(task, samples, images, plan, config.seed, verifier, build_reward(task, verifier))
-
-
-def chosen(config: EvalConfig, name: str) -> tuple[Task, tuple[Sample, ...], int, tuple[Cell, ...]]:
-    """A task by name, the part of it that is asked for, and the plan."""
-    task = load_task(name, parse_arguments(config.task_args))
-    ids = [one.strip() for one in config.samples.split(",") if one.strip()]
-    return task, *choose_plan(task, config.num_images, config.seed, config.limit, ids)
-
-
 def carry_out(config: EvalConfig, assembly: Assembly, store: RunStore, run: dict[str, Any]) -> RunRecord | None:
     """Makes and scores what is missing; run.json says how it ended, whatever happens.
 
@@ -177,7 +150,7 @@ def carry_out(config: EvalConfig, assembly: Assembly, store: RunStore, run: dict
         verdicts = list(store.verdicts().values())
         results = summarise(run, list(store.rows().values()), verdicts)
         write_json(store.path / "results.json", results)
-        code = OUTAGE if results["withheld"] else DONE
+        code = DONE if is_whole(config, results) else OUTAGE
         ending = {"verifier": {**run["verifier"], "served": served(verdicts)}, "exit_code": code}
         ending["status"] = results["status"]
         return RunRecord({**run, **ending}, results)
@@ -190,6 +163,13 @@ def carry_out(config: EvalConfig, assembly: Assembly, store: RunStore, run: dict
             ending["ended"] = datetime.now(UTC).isoformat(timespec="seconds")
             ended = {**run, **ending}
             write_json(store.path / "run.json", sealed(ended, store.path) if ended["status"] in FINISHED else ended)
+
+
+def is_whole(config: EvalConfig, results: Mapping[str, Any]) -> bool:
+    """Whether the run found what it was asked for: a headline, or under --predict-only the pictures."""
+    if not config.predict_only:
+        return not results["withheld"]
+    return int(results["cost"]["generate"]["calls"]) >= config.min_coverage * int(results["n"]["images"])
 
 
 def keys(assembly: Assembly) -> list[Key]:
@@ -206,32 +186,12 @@ def make_all(config: EvalConfig, assembly: Assembly, store: RunStore) -> None:
                 bar.advance(bar.task_ids[0])
 
         try:
-            evaluate(assembly, store, config.batch_size, config.on_error == "stop", advance)
+            evaluate(
+                assembly,
+                store,
+                None if config.batch_size == "auto" else config.batch_size,
+                config.on_error == "stop",
+                advance,
+            )
         except ValueError as error:
             raise RuntimeError(f"the run of {assembly.job.task.name} has failed: {error}") from error
-
-
-def dry_run(config: EvalConfig, name: str, folder: Path) -> int:
-    """What a run would make, from the task alone."""
-    task, samples, images, plan = chosen(config, name)
-    questions = sum(len(sample.questions) for sample in samples) * images
-    found: Mapping[str, Any] = {
-        "task": f"{task.name}@{task.version} {task.split}",
-        "prompts": len(samples),
-        "images": len(plan),
-        "questions": questions,
-        "disk_megabytes_of_rows": round((len(plan) * ROW + questions * VERDICT) / 1e6, 1),
-        "disk_megabytes_with_pictures_of_1024_pixels": round(
-            (len(plan) * (ROW + LARGE) + questions * VERDICT) / 1e6, 1
-        ),
-        "detectable_points_unpaired": round(100 * detectable_before(0.5, len(samples), images, paired=False), 1),
-        "detectable_points_paired": round(100 * detectable_before(0.5, len(samples), images, paired=True), 1),
-        "output_path": str(folder),
-    }
-    if config.json:
-        print(json.dumps(found, indent=1))
-    else:
-        for key, value in found.items():
-            print(f"{key.replace('_', ' '):44} {value}")
-        print("nothing was made")
-    return 0

@@ -13,12 +13,15 @@ Alias = tyro.conf.arg
 
 @dataclass(frozen=True)
 class EvalConfig:
-    """Score a model on a task. `--config FILE` reads these names from YAML, HARNESS_<NAME> from the environment."""
+    """Score a model on a task. `--config FILE` reads these names from YAML, HARNESS_<NAME> from the environment;
+    `--set name.inner=value` changes one value of either."""
 
     model: Annotated[str, Alias(aliases=["-M"])] = "tiny"
     """A name printed by `harness ls models`, or a dotted module of your own."""
     model_args: Annotated[str, Alias(aliases=["-a"])] = ""
     """Arguments of the model: k=v,k=v, JSON, or @file.json."""
+    gen_kwargs: str = ""
+    """Arguments of the model laid over --model-args, for those that say how it draws."""
     task: Annotated[str, Alias(aliases=["-t", "--tasks"])] = "scenes"
     """A name printed by `harness ls tasks`, or a dotted module; several with commas between them."""
     task_args: str = ""
@@ -41,20 +44,29 @@ class EvalConfig:
     """Images a prompt; the task's own number when not given."""
     seed: int = 0
     """Decides every image's own seed."""
-    batch_size: Annotated[int, Alias(aliases=["-b"])] = 16
-    """Images asked of the model at once; changes no image."""
+    batch_size: Annotated[int | Literal["auto"], Alias(aliases=["-b"])] = 16
+    """Images asked of the model at once; changes no image. auto grows it while memory lasts."""
     device: str = "cpu"
     """Torch device of the model."""
+    predict_only: Annotated[bool, Alias(aliases=["-x"])] = False
+    """Make the pictures and ask no verifier; the same command without it scores them as they lie."""
     min_coverage: float = 0.98
     """Share of images that must have a score for a headline."""
     on_error: Literal["mask", "stop"] = "mask"
     """Whether a failed image leaves a row without a value, or ends the run."""
+    missing: Literal["exclude", "official", "zero"] = "exclude"
+    """What has no value: left out and held to --min-coverage; for parity alone, as the official script has it, or
+    counted as the worst there is."""
     resume: Literal["auto", "none"] = "auto"
     """Go on with what the folder holds of this very run, or refuse a folder that holds any."""
     dry_run: bool = False
     """Print what would be made, and make nothing."""
     offline: bool = False
     """Refuse every connection."""
+    trust_remote_code: bool = False
+    """Let a model's repository run code of its own; recorded in run.json."""
+    log_samples: Annotated[bool, Alias(aliases=["-s"])] = True
+    """Accepted as in lm-eval; rows are always written."""
     json: bool = False
     """Print the results as JSON instead of a table."""
     verbosity: Annotated[Literal["normal", "quiet"], Alias(aliases=["-v"])] = "normal"
@@ -73,7 +85,7 @@ def resolved(config: EvalConfig) -> str:
 
 def check_ranges(config: EvalConfig) -> None:
     """ValueError names a number that means nothing."""
-    if config.batch_size < 1:
+    if config.batch_size != "auto" and config.batch_size < 1:
         raise ValueError(f"--batch-size must be at least 1, not {config.batch_size}")
     if not 0.0 <= config.min_coverage <= 1.0:
         raise ValueError(f"--min-coverage must lie between 0 and 1, not {config.min_coverage}")

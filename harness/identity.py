@@ -5,38 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
-import subprocess
-import sys
 import traceback
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from harness.arguments import parse_arguments
 from harness.assemble import Assembly
 from harness.ending import INTERRUPTED, PREEMPTED, code_of
+from harness.environment import code_state, environment
 from harness.headline import headline_record
 from harness.picture import picture_name
 from harness.record import SCHEMA_VERSION
 from harness.run_folder import ResumeError
+from harness.unscored import UNSCORED
 from tasks.sample import Sample
 from tasks.task import Task
-
-PACKAGES = (
-    "image-harness",
-    "torch",
-    "numpy",
-    "pillow",
-    "scipy",
-    "tokenizers",
-    "safetensors",
-    "transformers",
-    "diffusers",
-)
 
 
 def hash_of(content: Any) -> str:
@@ -80,6 +66,7 @@ def about_task(task: Task, samples: Sequence[Sample], images: int) -> dict[str, 
         "hash": task_hash(samples),
         "licence": task.licence,
         "citation": task.citation,
+        "missing": task.missing,
         "headline": task.headline,
         **headline_record(task, samples),
         "files": dict(task.files),
@@ -139,12 +126,12 @@ def describe(assembly: Assembly, config: Mapping[str, Any], argv: Sequence[str])
         "config_hash": config_hash,
         "identity": identity,
         **content,
-        "missing": "exclude",
+        "missing": config.get("missing", "exclude"),
         "code": code_state(),
         "environment": environment(str(config["device"])),
         "training": None,
         "trusted": {
-            "remote_code": False,
+            "remote_code": bool(config.get("trust_remote_code")),
             "modules": [name for name in (config["model"], config["task"], config["verifier"]) if name and "." in name],
         },
         "warnings": [],
@@ -158,10 +145,16 @@ def identity_of(content: Mapping[str, Any], config: Mapping[str, Any]) -> dict[s
         "task hash": content["task"]["hash"],
         "images per prompt": content["task"]["images_per_sample"],
         "model": content["model"]["id"],
-        "model arguments": parse_arguments(config["model_args"]),
+        "model arguments": model_arguments(config),
         "reward id": content["reward"]["id"],
+        "missing": config.get("missing", "exclude"),
         "seed": content["seed"],
     }
+
+
+def model_arguments(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of the model, with those that say how it draws laid over them."""
+    return {**parse_arguments(config["model_args"]), **parse_arguments(config.get("gen_kwargs", ""))}
 
 
 def check_same(found: Mapping[str, Any], wanted: Mapping[str, Any], folder: Path) -> None:
@@ -171,53 +164,18 @@ def check_same(found: Mapping[str, Any], wanted: Mapping[str, Any], folder: Path
     if found.get("config_hash") == wanted["config_hash"]:
         return
     before, after = found.get("identity", {}), wanted["identity"]
+    if before.get("reward id") == UNSCORED:  # pictures that no reward has seen are any reward's
+        before = {**before, "reward id": after["reward id"]}
     told = [
         f"{name} is {before.get(name)!r} there and {after[name]!r} here"
         for name in after
         if before.get(name) != after[name]
     ]
+    if not told:
+        return
     raise ResumeError(
         f"{folder} holds another run ({'; '.join(told)}); choose another --output-path, nothing was touched"
     )
-
-
-def code_state() -> dict[str, Any]:
-    """Version of the code, and its commit where it runs from a checkout."""
-    root = Path(__file__).parent.parent
-    state: dict[str, Any] = {"version": version_of("image-harness"), "git": None, "dirty": None, "lock_sha256": None}
-    lock = root / "constraints.txt"
-    if lock.exists():
-        state["lock_sha256"] = hashlib.sha256(lock.read_bytes()).hexdigest()
-    if (root / ".git").exists():
-        for name, command in (("git", ["rev-parse", "HEAD"]), ("dirty", ["status", "--porcelain"])):
-            try:
-                done = subprocess.run(  # noqa: S603 - a fixed command
-                    ["git", "-C", str(root), *command],  # noqa: S607 - whatever git the user has
-                    capture_output=True, text=True, timeout=10, check=True,
-                )  # fmt: skip
-            except (OSError, subprocess.SubprocessError):
-                return state
-            state[name] = bool(done.stdout.strip()) if name == "dirty" else done.stdout.strip()
-    return state
-
-
-def version_of(package: str) -> str | None:
-    """An installed package's version."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def environment(device: str) -> dict[str, Any]:
-    """Python, machine, packages, device."""
-    return {
-        "python": sys.version.split()[0],
-        "platform": platform.platform(),
-        "packages": {package: version_of(package) for package in PACKAGES},
-        "device": device,
-        "processes": int(os.environ.get("WORLD_SIZE", "1")),
-    }
 
 
 def ending_of(failure: BaseException) -> dict[str, Any]:

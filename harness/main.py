@@ -12,7 +12,7 @@ from harness.ending import CONFIGURATION, INTERNAL, Preempted, code_of
 
 COMMANDS = {
     "eval": ("harness.eval_command", "generate, verify and score"),
-    "ls": ("harness.ls_command", "list tasks, models or verifiers"),
+    "ls": ("harness.ls_command", "list tasks, models, verifiers or runs"),
 }
 """Commands: the module whose `main(arguments)` runs it, and what it does."""
 PACKAGES = ("tasks", "reward", "harness", "trainer", "leaderboards")

@@ -32,6 +32,8 @@ class Setting:
 
     device: str = "cpu"
     plan: tuple[Cell, ...] = ()
+    trust_remote_code: bool = False
+    """Whether code that comes with a model's weights may run"""
 
 
 class RequestFailed(Exception):

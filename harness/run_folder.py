@@ -20,6 +20,7 @@ from harness.ending import SaveError
 from harness.json_lines import json_line, read_lines
 from harness.picture import is_blank, picture_name, plain
 from harness.record import Key, Row, VerdictRow
+from harness.stored_picture import place_of
 
 SPARE = 1 << 20
 """Bytes that must be free before anything is made."""
@@ -128,7 +129,7 @@ class RunStore:
     def save_image(self, image: Image.Image) -> dict[str, Any]:
         """Writes a picture under its content's name, once, and gives its line in the row."""
         name = picture_name(image)
-        relative = Path("images") / name[:2] / f"{name}.png"
+        relative = place_of(name)
         path = self.path / relative
         if not path.exists():
             new = path.with_name(f"{name}.{os.getpid()}.new")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from harness.arguments import fill
+from harness.arguments import fill, parse_arguments
 from tasks.registry import unknown
 
 OTHERS = ("HARNESS_CONFIG", "HARNESS_SHARED", "HARNESS_DATA", "HARNESS_ACCEPT_LICENCE")
@@ -17,22 +18,54 @@ OTHERS = ("HARNESS_CONFIG", "HARNESS_SHARED", "HARNESS_DATA", "HARNESS_ACCEPT_LI
 
 
 def read_settings(kind: type[Any], arguments: list[str]) -> tuple[Any, list[str]]:
-    """The command's configuration before its flags, and the flags without `--config FILE`."""
+    """The command's configuration before its flags, and the flags without `--config FILE` and `--set NAME=VALUE`."""
     rest: list[str] = []
-    files = [Path(os.environ["HARNESS_CONFIG"])] if "HARNESS_CONFIG" in os.environ else []
+    files = [os.environ["HARNESS_CONFIG"]] if "HARNESS_CONFIG" in os.environ else []
+    changes: list[str] = []
+    lists = {"--config": files, "-C": files, "--set": changes}
     left = iter(arguments)
     for one in left:
-        if one in ("--config", "-C"):
-            files.append(Path(next(left, "")))
-        elif one.startswith("--config="):
-            files.append(Path(one.partition("=")[2]))
+        name, sign, value = one.partition("=")
+        if name in lists:
+            lists[name].append(value if sign else next(left, ""))
         else:
             rest.append(one)
     found: dict[str, Any] = {}
     for file in files:
-        found |= read_yaml(file, kind)
+        found |= read_yaml(Path(file), kind)
     found |= read_environment(kind)
+    for change in changes:
+        found = changed(found, change, kind)
     return fill(kind, found, "the configuration"), rest
+
+
+def changed(found: Mapping[str, Any], change: str, kind: type[Any]) -> dict[str, Any]:
+    """The configuration with one value put in: `seed=3`, or `model_args.guidance=2` inside what is there already."""
+    place, sign, value = change.partition("=")
+    name, *inner = place.strip().replace("-", "_").split(".")
+    if not sign:
+        raise ValueError(f"--set takes name=value or name.inner=value, not {change!r}")
+    known = [one.name for one in fields(kind)]
+    if name not in known:
+        raise ValueError(unknown("key of --set", name, known))
+    if not inner:
+        return {**found, name: value}
+    last = whole = dict(found)
+    for one in (name, *inner[:-1]):
+        last[one] = inside(one, last.get(one, {}))
+        last = last[one]
+    last[inner[-1]] = value
+    return whole
+
+
+def inside(name: str, value: Any) -> dict[str, Any]:
+    """The names and values that a value holds; ValueError for one that holds none."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    try:
+        return parse_arguments(str(value))
+    except ValueError:
+        raise ValueError(f"--set goes into {name!r}, which is {value!r} and holds no names and values") from None
 
 
 def read_yaml(file: Path, kind: type[Any]) -> dict[str, Any]:

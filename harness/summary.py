@@ -21,8 +21,10 @@ from harness.headline import (
     metric,
     rule_of,
 )
+from harness.missing import counted
 from harness.record import SCHEMA_VERSION, Key
 from harness.statistics import detectable_before, detectable_unpaired
+from harness.unscored import REASON, UNSCORED
 from tasks.task import OVER_ANSWERS
 
 
@@ -85,9 +87,12 @@ def summarise(run: Mapping[str, Any], rows: Rows, verdicts: Rows) -> dict[str, A
     planned, asked = len(rows), run["task"]["questions"]
     images = [row["image"] for row in rows]
     done = sum(row["score"] is not None for row in rows)
-    every = figures(run, rows, verdicts)
+    taken, answers = counted(run, rows, verdicts)
+    every = figures(run, taken, answers)
     metrics = [metric(one.name, one.values, one.rule, one.span) for one in every]
-    withheld = withhold(planned, done, metrics[0], float(run["config"]["min_coverage"]))
+    withheld = withhold(planned, done, metrics[0], floor_of(run))
+    if run["reward"]["id"] == UNSCORED:
+        withheld = REASON
     results: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "run": run["id"],
@@ -102,7 +107,7 @@ def summarise(run: Mapping[str, Any], rows: Rows, verdicts: Rows) -> dict[str, A
         "headline": None if withheld else metrics[0]["name"],
         "withheld": withheld,
         "metrics": metrics,
-        "groups": groups(run, every, answer_values(run, rows, verdicts)),
+        "groups": groups(run, every, answer_values(run, taken, answers)),
         "detectable": detectable(metrics[0], run),
         "guards": mean_guards(rows),
         "blank": sum(image["blank"] for image in images if image),
@@ -113,6 +118,11 @@ def summarise(run: Mapping[str, Any], rows: Rows, verdicts: Rows) -> dict[str, A
         },
     }
     return {**results, "compat": {"lm_eval": lm_eval_block(run, results)}}
+
+
+def floor_of(run: Mapping[str, Any]) -> float:
+    """The share of images that must have a value; figures made for parity have no floor, and their label says so."""
+    return float(run["config"]["min_coverage"]) if run.get("missing", "exclude") == "exclude" else 0.0
 
 
 def withhold(planned: int, done: int, headline: Mapping[str, Any], least: float) -> str | None:

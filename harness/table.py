@@ -55,10 +55,13 @@ def scored_of(cells: Mapping[str, Mapping[str, Any]]) -> str:
 
 def title(run: Mapping[str, Any]) -> str:
     """Task, model and verifier in one line."""
-    task, limited = run["task"], " (limited: not for leaderboards)" if run["limited"] else ""
-    return (
-        f"{task['name']}@{task['version']} {task['split']} · {run['model']['id']} · {run['verifier']['name']}{limited}"
-    )
+    task, notes = run["task"], []
+    if run["limited"]:
+        notes.append("limited: not for leaderboards")
+    if run["missing"] != "exclude":
+        notes.append(f"missing values: {run['missing']}")
+    told = f" ({'; '.join(notes)})" if notes else ""
+    return f"{task['name']}@{task['version']} {task['split']} · {run['model']['id']} · {run['verifier']['name']}{told}"
 
 
 def print_results(run: Mapping[str, Any], results: Mapping[str, Any], folder: str) -> None:

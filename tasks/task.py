@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from tasks.registry import unknown
 from tasks.sample import Sample
@@ -48,6 +48,8 @@ class Task:
     """What figures are multiplied by when they are told, such as 100."""
     answer_tags: bool = False
     """Whether answers are also counted under the tags of their questions."""
+    missing: Literal["exclude", "zero"] = "exclude"
+    """What the official script does with what has no value: leaves it out, or counts it as nothing."""
     licence: str = ""
     citation: str = ""
     files: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,45 @@
+"""What a command line asks for: the tasks, the part of each, who answers, and where the runs go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.arguments import parse_arguments
+from harness.assemble import Job, build_reward, build_verifier, choose_plan, load_task
+from harness.eval_config import EvalConfig
+from harness.model import Cell
+from harness.unscored import Nobody, Unscored
+from tasks.sample import Sample
+from tasks.task import Task
+
+
+def task_names(config: EvalConfig) -> list[str]:
+    """The tasks asked for, each once."""
+    names = list(dict.fromkeys(name.strip() for name in config.task.split(",") if name.strip()))
+    if not names:
+        raise ValueError("--task names no task; `harness ls tasks` prints the choices")
+    return names
+
+
+def output_folder(config: EvalConfig, name: str, several: bool) -> Path:
+    """Where a task's run is written."""
+    own = f"{name}-{config.model}".replace("/", "_")
+    if config.output_path is None:
+        return Path("runs") / own
+    return config.output_path / own if several else config.output_path
+
+
+def chosen(config: EvalConfig, name: str) -> tuple[Task, tuple[Sample, ...], int, tuple[Cell, ...]]:
+    """A task by name, the part of it that is asked for, and the plan."""
+    task = load_task(name, parse_arguments(config.task_args))
+    ids = [one.strip() for one in config.samples.split(",") if one.strip()]
+    return task, *choose_plan(task, config.num_images, config.seed, config.limit, ids)
+
+
+def prepare(config: EvalConfig, name: str) -> Job:
+    """A task, its plan, its verifier and its reward, by name."""
+    task, samples, images, plan = chosen(config, name)
+    if config.predict_only:
+        return Job(task, samples, images, plan, config.seed, Nobody(), Unscored())
+    verifier = build_verifier(config.verifier or task.reward.verifier, parse_arguments(config.verifier_args))
+    return Job(task, samples, images, plan, config.seed, verifier, build_reward(task, verifier))
