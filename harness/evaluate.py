@@ -90,11 +90,13 @@ def settle(waiting: deque[Future[Sequence[Row]]], most: int, stop_on_error: bool
                 raise Outage(f"stopped by --on-error stop: {row.sample} image {row.index}: {told(row)}")
 
 
-def undone(store: RunStore, mine: Sequence[Cell]) -> tuple[list[Cell], dict[Cell, Mapping[str, Any]]]:
+def undone(store: RunStore, mine: Sequence[Cell]) -> tuple[list[Cell], dict[Cell, dict[str, Any]]]:
     """The cells of this process whose picture is to be made, and the rows of those that lie there without a score."""
     done, rows = store.done(), store.rows()
     left = [cell for cell in mine if (cell.sample, cell.index) not in done]
-    lying = {cell: row for cell in left if (row := rows.get((cell.sample, cell.index))) and row["image"]}
+    lying: dict[Cell, Mapping[str, Any]] = {
+        cell: row for cell in left if (row := rows.get((cell.sample, cell.index))) and row["image"]
+    }
     return [cell for cell in left if cell not in lying], lying
 
 
@@ -107,12 +109,10 @@ def chunks(items: Sequence[Item], size: int) -> Iterator[tuple[Item, ...]]:
 def reread(assembly: Assembly, store: RunStore, rows: Mapping[Cell, Mapping[str, Any]]) -> Made:
     """The pictures of earlier rows as generations, with the seconds they took; one that cannot be read is left out."""
     by_id = samples_of(assembly)
-    found = [
-        (cell, Generation(by_id[cell.sample], cell.seed, response), row["seconds"])
-        for cell, row in rows.items()
-        if (response := stored_response(store.path, row))
-    ]
-    return Made(*(tuple(column) for column in zip(*found, strict=True))) if found else Made((), (), ())
+    responses = {cell: stored_response(store.path, row) for cell, row in rows.items()}
+    found = {cell: response for cell, response in responses.items() if response is not None}
+    generations = (Generation(by_id[cell.sample], cell.seed, response) for cell, response in found.items())
+    return Made(tuple(found), tuple(generations), tuple(float(rows[cell]["seconds"]) for cell in found))
 
 
 def samples_of(assembly: Assembly) -> dict[str, Sample]:

@@ -243,6 +243,6 @@ def read_call(arguments: Arguments, pipeline: Any) -> dict[str, Any]:
 
 def versions(packages: Iterable[str]) -> dict[str, str | None]:
     """Installed versions of libraries that can change an image."""
-    from harness.identity import version_of
+    from harness.environment import version_of
 
     return {package: version_of(package) for package in packages}
