@@ -16,6 +16,8 @@ Rows = Sequence[Mapping[str, Any]]
 Span = tuple[float, float]
 BELOW = " - "
 """What lies between a tag and a finer one: an answer with the tag `attribute - color` counts under `attribute` too."""
+BESIDE = "; "
+"""What lies between several tags of one question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Rule:
     """per_prompt, pooled or tags"""
     weights: Mapping[str, float] = field(default_factory=dict)
     """The weight of each tag; for `tags` alone"""
+    decimals: int | None = None
+    """Decimals that each tag's figure is rounded to, where released code does so"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ PER_PROMPT, POOLED = Rule(), Rule("pooled")
 def rule_of(task: Mapping[str, Any]) -> Rule:
     """The rule of a task as run.json keeps it."""
     if task["headline"] in OVER_TAGS:
-        return Rule("tags", task["weights"])
+        return Rule("tags", task["weights"], task["decimals"].get("tag"))
     return POOLED if task["headline"] == "pooled" else PER_PROMPT
 
 
@@ -67,7 +71,11 @@ def estimate(values: Sequence[Value], rule: Rule) -> tuple[Estimate, dict[str, T
         return (pooled if rule.estimator == "pooled" else per_prompt)(found[""]), found
     prompts = [prompt for one in found.values() for prompt in one.prompts]
     several = len(set(prompts)) < len(prompts)
-    return (overlapping if several else categories)(found, rule.weights), found
+    figure = (overlapping if several else categories)(found, rule.weights)
+    if rule.decimals is not None and figure.value is not None:
+        rounded = math.fsum(rule.weights[tag] * round(one.rate, rule.decimals) for tag, one in found.items())
+        figure = replace(figure, value=rounded)
+    return figure, found
 
 
 def metric(name: str, values: Sequence[Value], rule: Rule, span: Span = (0.0, 1.0)) -> dict[str, Any]:
@@ -117,11 +125,11 @@ def short(figure: Estimate) -> dict[str, float | None]:
 
 
 def with_parents(tag: str) -> tuple[str, ...]:
-    """A tag and the wider one it lies under: `attribute - color` and `attribute`."""
-    if not tag:
-        return ()
-    wide = tag.partition(BELOW)[0]
-    return (tag,) if wide == tag else (wide, tag)
+    """All that a question's tag counts under: `attribute - color; small` under `attribute`, itself and `small`."""
+    found = []
+    for one in filter(None, tag.split(BESIDE)):
+        found += [one] if BELOW not in one else [one.partition(BELOW)[0], one]
+    return tuple(dict.fromkeys(found))
 
 
 def headline_record(task: Task, samples: Sequence[Sample]) -> dict[str, Any]:
@@ -136,6 +144,8 @@ def headline_record(task: Task, samples: Sequence[Sample]) -> dict[str, Any]:
         "weights": present(whole, tags) if task.headline in OVER_TAGS else {},
         "compounds": {name: weights for name, weights in kept.items() if weights},
         "scale": task.scale,
+        "offset": task.offset,
+        "decimals": dict(task.decimals),
         "answers": {sample.id: asked(sample) for sample in samples} if counts_answers(task) else {},
     }
 
@@ -170,22 +180,30 @@ def asked(sample: Sample) -> dict[str, list[str]]:
 
 def image_values(name: str, run: Mapping[str, Any], rows: Rows) -> list[Value]:
     """The score, or one part of it, of every image that can have it, on the task's scale."""
-    scale = float(run["task"]["scale"])
+    decimals = run["task"]["decimals"].get("image")
     found = []
     for row in rows:
         value = row["score"] if name == "score" else row["parts"].get(name)
         if name == "score" or row["score"] is None or name in row["parts"]:  # a scored image may lack a part by right
-            found.append(Value(row["sample"], tuple(row["tags"]), None if value is None else scale * value))
+            value = on_scale(run, value)
+            if decimals is not None and value is not None:
+                value = round(value, decimals)
+            found.append(Value(row["sample"], tuple(row["tags"]), value))
     return found
+
+
+def on_scale(run: Mapping[str, Any], value: float | None) -> float | None:
+    """A score from 0 to 1 as the benchmark tells it."""
+    return None if value is None else float(run["task"]["offset"]) + float(run["task"]["scale"]) * value
 
 
 def answer_values(run: Mapping[str, Any], rows: Rows, verdicts: Rows) -> list[Value]:
     """The value of every answer that is planned, on the task's scale."""
     values = {(one["sample"], one["index"], one["question"]): one["value"] for one in verdicts}
-    scale, found = float(run["task"]["scale"]), []
+    found = []
     for row in rows:
         for tag, ids in run["task"]["answers"].get(row["sample"], {}).items():
             tags = (*row["tags"], *with_parents(tag))
             given = [values.get((row["sample"], row["index"], one)) for one in ids]
-            found += [Value(row["sample"], tags, None if one is None else scale * one) for one in given]
+            found += [Value(row["sample"], tags, on_scale(run, one)) for one in given]
     return found

@@ -19,6 +19,7 @@ from harness.headline import (
     answer_values,
     image_values,
     metric,
+    on_scale,
     rule_of,
 )
 from harness.missing import counted
@@ -139,7 +140,7 @@ def withhold(planned: int, done: int, headline: Mapping[str, Any], least: float)
 def figures(run: Mapping[str, Any], rows: Rows, verdicts: Rows) -> list[Figure]:
     """The headline's figure first, then all others that scores are made of."""
     rule, headline = rule_of(run["task"]), run["task"]["headline"]
-    scale, ranges = float(run["task"]["scale"]), run["reward"].get("ranges", {})
+    ranges = run["reward"].get("ranges", {})
     names = ["score", *(name for name in parts_of(rows) if name != "score")]
     if headline == "share complete":
         names.sort(key=lambda name: name != "complete")
@@ -148,9 +149,9 @@ def figures(run: Mapping[str, Any], rows: Rows, verdicts: Rows) -> list[Figure]:
         low, high = run["reward"]["range"] if name == "score" else ranges.get(name, (0.0, 1.0))
         over_answers = headline in OVER_ANSWERS
         if over_answers and name == "score":
-            found.append(Figure(name, answer_values(run, rows, verdicts), rule, (0.0, scale), POOLED))
+            found.append(Figure(name, answer_values(run, rows, verdicts), rule, span_of(run, 0.0, 1.0), POOLED))
             continue
-        span = (scale * low, scale * high)
+        span = span_of(run, low, high)
         found.append(Figure(name, image_values(name, run, rows), PER_PROMPT if over_answers else rule, span))
     return found
 
@@ -168,9 +169,14 @@ def groups(run: Mapping[str, Any], every: Sequence[Figure], answers: Sequence[Va
         found.append({"by": "compound", "key": name, **figure})
     for tag in sorted({tag for value in answers for tag in value.tags} - set(run["task"]["tags"])):
         some = [value for value in answers if tag in value.tags]
-        span = (0.0, float(run["task"]["scale"]))
-        found.append({"by": "question tag", "key": tag, **metric("score", some, POOLED, span)})
+        figure = metric("score", some, POOLED, span_of(run, 0.0, 1.0))
+        found.append({"by": "question tag", "key": tag, **figure})
     return found
+
+
+def span_of(run: Mapping[str, Any], low: float, high: float) -> Span:
+    """The ends of a range of scores as the benchmark tells them."""
+    return on_scale(run, low) or 0.0, on_scale(run, high) or 0.0
 
 
 def detectable(headline: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, float | None]:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 PROMPTS = Path(__file__).parent / "prompts"
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
-PICTURES = ("source", "image", "reference")
-"""What can be shown: the images to edit, the image that is judged, and pictures that the judge alone sees."""
+PICTURES = ("source", "image", "reference", "frames")
+"""What can be shown: the images to edit, the image that is judged, pictures that the judge alone sees, and the images
+to edit with the judged one among them, at the place that the sample's fact `frame` names, from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,9 @@ def shown(call: Call, sample: Sample, response: Response) -> tuple[Image, ...]:
     sources = sample.request.sources
     if call.match_source and sources and judged.size != sources[0].size:
         judged = judged.resize(sources[0].size)
-    pictures = {"source": sources, "image": (judged,), "reference": sample.pictures}
+    before = int(sample.reference.get("frame", 1)) - 1
+    frames = (*sources[:before], judged, *sources[before:])
+    pictures = {"source": sources, "image": (judged,), "reference": sample.pictures, "frames": frames}
     return tuple(bounded(one, call.max_side) for name in call.images for one in pictures[name])
 
 

@@ -75,6 +75,18 @@ def together(question: Question) -> str:  # noqa: ARG001 - one signature for all
     return ""
 
 
+NEVER_COMPLETE = "never complete"
+"""Tag of a mark whose image cannot be complete by an old rule (RISEBench before 2026-04-23)."""
+Finish = Callable[[float, Sequence[Question], Sequence[Verdict]], float]
+
+
+def halve_failed_reasoning(value: float, questions: Sequence[Question], verdicts: Sequence[Verdict]) -> float:
+    """S = max(S / 2, 1) where the reasoning mark is the lowest, on marks from 1 to 5 put on 0 to 1 (RISEBench)."""
+    pairs = zip(questions, verdicts, strict=True)
+    wrong = any(one.value == 0.0 for question, one in pairs if "reasoning" in question.group)
+    return max(0.5 * value - 0.125, 0.0) if wrong else value
+
+
 @dataclass(frozen=True, slots=True)
 class Combine:
     """How values become one: `key` makes classes, `within` and `across` join them, `weighs` finds a weight by name."""
@@ -89,6 +101,10 @@ class Combine:
     """A failed question with one of `gate_tags` makes 0."""
     complete: bool = False
     """Every question must be answered, whatever `min_answered` says."""
+    finish: Finish | None = None
+    """What is done to the score at the end."""
+    perfection: bool = False
+    """Whether `complete` is told: that every mark is the best there is."""
 
 
 COMBINES: Mapping[str, Combine] = {
@@ -105,6 +121,9 @@ COMBINES: Mapping[str, Combine] = {
     "all": Combine(together, every, mean, complete=True),  # every clause must hold, GenEval
     "min": Combine(together, minimum, mean),
     "root_product": Combine(group, minimum, geometric_mean),  # sqrt(min SC * min PQ) of VIEScore
+    "reasoning_first": Combine(  # .3 A + .5 R + .2 V of RISEBench
+        group, mean, mean, weighs=group, finish=halve_failed_reasoning, perfection=True
+    ),
 }
 """How the values of an image become its score, by name."""
 
@@ -151,7 +170,9 @@ def combined(
     if not classes:
         raise ValueError(f"no question has a weight above 0 among: {', '.join(one.id for one in questions)}")
     whole = join(combine.across, classes, 1.0)
-    return _gated(whole, questions, verdicts, options) if combine.gates else whole
+    if combine.gates:
+        return _gated(whole, questions, verdicts, options)
+    return whole if whole is None or combine.finish is None else combine.finish(whole, questions, verdicts)
 
 
 def weigh(value: float | None, weight: float, hard: bool = False) -> Weighted | None:
@@ -169,12 +190,24 @@ def _gated(
     return 0.0 if any(failed(one) for one in gates) else whole
 
 
-def parts_of(questions: Sequence[Question], verdicts: Sequence[Verdict], options: Options) -> Parts:
-    """The mean of each group by its name, and `correct`: whether all answers but those about quality are good."""
+def parts_of(combine: Combine, questions: Sequence[Question], verdicts: Sequence[Verdict], options: Options) -> Parts:
+    """Each group's own figure by its name; `correct`, whether all but quality is good; `complete` where told."""
     parts: Parts = {}
+    joining = combine.within if combine.key is group else mean
     for name, places in classes_of(group, questions).items():
-        parts[name] = join(mean, [weigh(verdicts[place].value, 1.0) for place in places], options.min_answered)
-    return {**parts, "correct": correct(questions, verdicts)}
+        parts[name] = join(joining, [weigh(verdicts[place].value, 1.0) for place in places], options.min_answered)
+    parts["correct"] = correct(questions, verdicts)
+    if combine.perfection:
+        parts["complete"] = complete(questions, verdicts)
+    return parts
+
+
+def complete(questions: Sequence[Question], verdicts: Sequence[Verdict]) -> float | None:
+    """1 if every mark is the best there is, 0 if one is not, None while one is missing."""
+    if any(one.value is None for one in verdicts):
+        return None
+    barred = any(question.tag == NEVER_COMPLETE for question in questions)
+    return float(not barred and all(one.value == 1.0 for one in verdicts))
 
 
 def correct(questions: Sequence[Question], verdicts: Sequence[Verdict]) -> float | None:
@@ -189,4 +222,5 @@ def combine_verdicts(
     name: str, questions: Sequence[Question], verdicts: Sequence[Verdict], options: Options
 ) -> tuple[float | None, Parts]:
     """The score of an image and the figures beside it, from verdicts that are already gated."""
-    return combined(COMBINES[name], questions, verdicts, options), parts_of(questions, verdicts, options)
+    combine = COMBINES[name]
+    return combined(combine, questions, verdicts, options), parts_of(combine, questions, verdicts, options)

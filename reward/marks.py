@@ -104,9 +104,27 @@ def yes_no_lines(text: str, names: Sequence[str]) -> list[str]:
     return found
 
 
+def last_marks(text: str, names: Sequence[str]) -> list[str]:
+    """The last digit behind every name, or as many bare lines as there are names: WISE's released reading.
+
+    It is looser than the other forms; only the option `official` asks for it.
+    """
+    bare = [line.strip() for line in text.splitlines() if line.strip()]
+    found = []
+    for place, name in enumerate(names):
+        marks = re.findall(rf"{re.escape(name)}[*_]*\s*[:=]?\s*[*_]*\s*(\d)(?!\d)", text, re.IGNORECASE)
+        if not marks and len(bare) == len(names) and all(re.fullmatch(r"\d", line) for line in bare):
+            marks = [bare[place]]
+        if not marks:
+            raise Unreadable(f"{name!r} has no mark")
+        found.append(marks[-1])
+    return found
+
+
 Form = Callable[[str, Sequence[str]], list[str]]
 FORMS: Mapping[str, Form] = {
     "lines": named_lines,
+    "last marks": last_marks,
     "json": json_marks,
     "json numbered": json_numbered,
     "json list": json_list,

@@ -29,6 +29,15 @@ class Options:
     template: str = "{question}"
     """What the verifier is asked; `{question}` stands for the question."""
 
+    official: bool = False
+    """The task reproduces the released code's faults that published figures depend on, each named in its docstring."""
+    plain_mean: bool = False
+    """The task's headline is the plain mean of its tags (WISE in other papers)."""
+    per_image: bool = False
+    """The task's headline is the mean over images (ImgEdit in other papers)."""
+    before_2026_04: bool = False
+    """The task counts complete items as before 2026-04-23 (RISEBench)."""
+
     def record(self) -> dict[str, Any]:
         """All options as resolved, ready for JSON."""
         return {**asdict(self), "weights": dict(self.weights), "gate_tags": list(self.gate_tags)}
@@ -71,6 +80,10 @@ CHECKS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "weights": (_weights, "a mapping from names to numbers of at least 0"),
     "gate_tags": (_names, "a list of tags"),
     "template": (_template, "a text with {question} in it"),
+    "official": (_flag, "true or false"),
+    "plain_mean": (_flag, "true or false"),
+    "per_image": (_flag, "true or false"),
+    "before_2026_04": (_flag, "true or false"),
 }
 """How each option is read, and what it must be."""
 

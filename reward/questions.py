@@ -94,7 +94,7 @@ class QuestionsReward:
     def _query(self, response: Response, question: Question) -> Query:
         """The image first, so that all questions of an image share a prefix (method.md 3.3)."""
         text = self.options.template.replace("{question}", question.text)
-        return Query((response.image,), text, tuple(answer_values(question)))
+        return Query((response.image,), text, tuple(answer for answer in answer_values(question) if answer))
 
     def _judge(self, generation: Generation, known: Known) -> Score:
         questions = generation.sample.questions

@@ -60,6 +60,14 @@ def mass(reply: Reply, question: Question, abstain_below: float) -> Verdict:  # 
     return _read(reply, question, value)
 
 
+def forms(reply: Reply, question: Question, abstain_below: float) -> Verdict:  # noqa: ARG001 - one signature for all
+    """Worth of tokens that are exactly one of the accepted forms, case and space included, each token once."""
+    if not reply.probabilities:
+        return _unread(reply, question, "the verifier gave no probabilities")
+    value = math.fsum(value * reply.probabilities.get(form, 0.0) for form, value in question.worth.items())
+    return _read(reply, question, value)
+
+
 def exact(reply: Reply, question: Question, abstain_below: float) -> Verdict:  # noqa: ARG001 - one signature for all
     """The worth of the answer that the whole text spells; any other text is not an answer (DSG)."""
     values = answer_values(question)
@@ -70,7 +78,7 @@ def exact(reply: Reply, question: Question, abstain_below: float) -> Verdict:  #
 
 
 Reading = Callable[[Reply, Question, float], Verdict]
-READINGS: Mapping[str, Reading] = {"share": share, "mass": mass, "exact": exact}
+READINGS: Mapping[str, Reading] = {"share": share, "mass": mass, "forms": forms, "exact": exact}
 """How a reply becomes a value, by name."""
 
 

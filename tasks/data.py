@@ -77,9 +77,9 @@ class DataFile:
         lines = enumerate(self.text().split("\n"), start=1)
         return [self._parsed(line, f"line {number}") for number, line in lines if line.strip()]
 
-    def table(self) -> list[dict[str, str]]:
+    def table(self, delimiter: str = ",") -> list[dict[str, str]]:
         """The rows of a CSV file, by column."""
-        return list(csv.DictReader(io.StringIO(self.text(), newline="")))
+        return list(csv.DictReader(io.StringIO(self.text(), newline=""), delimiter=delimiter))
 
     def _parsed(self, text: str, what: str) -> Any:
         try:
@@ -108,10 +108,17 @@ def read_file(origin: Origin, path: str, data: Path | None = None) -> DataFile:
     found = find(origin, path, data)
     if found is None:
         found = download(origin, path)
+    return local_file(found, f"{origin.folder}/{path}")
+
+
+def local_file(found: Path, name: str) -> DataFile:
+    """A file on this machine under the name that checksums know it by; ValueError where it cannot be read."""
+    if not found.is_file():
+        raise ValueError(f"there is no file {found}")
     if found.stat().st_size > LARGEST:
         raise ValueError(f"{found} is larger than {LARGEST // 1_000_000} MB")
     content = found.read_bytes()
-    return DataFile(f"{origin.folder}/{path}", content, hashlib.sha256(content).hexdigest())
+    return DataFile(name, content, hashlib.sha256(content).hexdigest())
 
 
 def find(origin: Origin, path: str, data: Path | None = None) -> Path | None:

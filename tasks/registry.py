@@ -13,6 +13,19 @@ TASKS = {
     "scenes": "tasks.scenes",
     "scenes-reason": "tasks.scenes_reason",
     "scenes-edit": "tasks.scenes_edit",
+    "geneval2": "tasks.geneval2",
+    "dpg": "tasks.dpg",
+    "dsg": "tasks.dsg",
+    "tifa": "tasks.tifa",
+    "tiif": "tasks.tiif",
+    "wise-legacy": "tasks.wise_legacy",
+    "wise-verified": "tasks.wise_verified",
+    "t2i-reasonbench": "tasks.reasonbench",
+    "genai-bench": "tasks.genai",
+    "gedit": "tasks.gedit",
+    "imgedit": "tasks.imgedit",
+    "kris-bench": "tasks.kris",
+    "risebench": "tasks.rise",
 }
 """Task names; each module has a dataclass `Arguments` and a function `load(arguments) -> Task`."""
 

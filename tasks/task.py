@@ -45,7 +45,11 @@ class Task:
     compounds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Further figures over tags by name, each with the weights of its tags."""
     scale: float = 1.0
-    """What figures are multiplied by when they are told, such as 100."""
+    """What scores from 0 to 1 are multiplied by when they are told, such as 100."""
+    offset: float = 0.0
+    """What is then added, such as 1 for marks from 1 to 5 (with a scale of 4)."""
+    decimals: Mapping[str, int] = field(default_factory=dict)
+    """Decimals that released code rounds each `image` and each `tag` to on the way; never set by default."""
     answer_tags: bool = False
     """Whether answers are also counted under the tags of their questions."""
     missing: Literal["exclude", "zero"] = "exclude"

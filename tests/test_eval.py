@@ -370,7 +370,8 @@ def test_a_sample_with_two_tags_counts_under_both() -> None:
         "task": {
             "name": "t", "version": "1", "headline": "mean of tags", "samples": [key for key, _ in keys],
             "images_per_sample": 1, "questions": 6, "tags": {"a": ["0", "1", "2", "3"], "b": ["2", "3", "4", "5"]},
-            "weights": {"a": 0.5, "b": 0.5}, "compounds": {}, "scale": 1.0, "answers": {},
+            "weights": {"a": 0.5, "b": 0.5}, "compounds": {}, "scale": 1.0, "offset": 0.0, "decimals": {},
+            "answers": {},
         },
     }  # fmt: skip
     scores = [0.0, 1.0, 0.5, 0.5, 1.0, 1.0]

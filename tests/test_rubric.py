@@ -48,7 +48,7 @@ def test_an_edit_is_scored_by_hand() -> None:
         ("q1", 0.9, "9"),
         ("q2", 0.4, "4"),
     ]
-    assert found.parts["semantic"] == pytest.approx(0.65)
+    assert found.parts == {"semantic": 0.5, "quality": 0.4, "correct": 1.0}
 
 
 def test_a_judge_sees_the_images_a_call_names_and_the_prompt_as_it_is() -> None:
@@ -79,7 +79,7 @@ def test_a_refusal_is_not_asked_again_and_leaves_the_other_marks() -> None:
     found = reward(judge).score([generation()])[0]
     assert len(judge.queries) == 2
     assert (found.value, found.status, found.error) == (None, "refused", "content filter")
-    assert found.parts["quality"] == pytest.approx(0.65)
+    assert found.parts["quality"] == pytest.approx(0.4)
 
 
 def test_a_missing_image_asks_nothing() -> None:
