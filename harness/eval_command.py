@@ -22,7 +22,7 @@ from harness.evaluate import evaluate
 from harness.forecast import forecast, print_forecasts
 from harness.identity import check_same, describe, ending_of, model_arguments, served
 from harness.job import output_folder, prepare, task_names
-from harness.json_lines import write_json
+from harness.json_lines import hidden, write_json
 from harness.model import Setting
 from harness.offline import forbid_connections
 from harness.record import Key, Row, RunRecord
@@ -32,6 +32,7 @@ from harness.settings import read_settings
 from harness.stored_run import FINISHED
 from harness.summary import summarise
 from harness.table import print_results, progress_bar
+from reward.secret import redact, secrets
 
 
 def main(arguments: list[str]) -> int:
@@ -63,7 +64,7 @@ def main(arguments: list[str]) -> int:
         if known(config, store, run):
             store.verdicts()  # a damaged line is told before anything is made
     if config.verbosity != "quiet":
-        print(resolved(config), file=sys.stderr)
+        print(redact(resolved(config)), file=sys.stderr)
     records = {
         name: run_job(config, Assembly(job, model), store, run)
         for name, job, store, run in zip(names, jobs, stores, runs, strict=True)
@@ -96,7 +97,8 @@ def _preempt(number: int, _frame: object) -> None:
 def draft(config: EvalConfig, name: str, assembly: Assembly, argv: list[str]) -> dict[str, Any]:
     """run.json of one task as it would begin now."""
     settings = {**asdict(config), "task": name, "output_path": str(config.output_path or "")}
-    return describe(assembly, settings, ["eval", *argv])
+    run: dict[str, Any] = hidden(describe(assembly, settings, ["eval", *argv]), secrets())
+    return run
 
 
 def run_job(config: EvalConfig, assembly: Assembly, store: RunStore, run: dict[str, Any]) -> RunRecord | None:

@@ -94,9 +94,7 @@ def undone(store: RunStore, mine: Sequence[Cell]) -> tuple[list[Cell], dict[Cell
     """The cells of this process whose picture is to be made, and the rows of those that lie there without a score."""
     done, rows = store.done(), store.rows()
     left = [cell for cell in mine if (cell.sample, cell.index) not in done]
-    lying: dict[Cell, Mapping[str, Any]] = {
-        cell: row for cell in left if (row := rows.get((cell.sample, cell.index))) and row["image"]
-    }
+    lying = {cell: row for cell in left if (row := rows.get((cell.sample, cell.index))) and row["image"]}
     return [cell for cell in left if cell not in lying], lying
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.ending import Damaged, SaveError
+from reward.secret import HIDDEN, secrets
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Replaces a JSON file at once: sorted keys, UTF-8, never NaN."""
+    content = hidden(content, secrets())
     replace_text(path, json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -54,4 +56,20 @@ def read_lines(path: Path, needed: Sequence[str] = ()) -> list[dict[str, Any]]:
 
 def json_line(content: Mapping[str, Any]) -> str:
     """One row as a line: sorted keys, UTF-8, never NaN."""
+    content = hidden(content, secrets())
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def hidden(content: Any, values: Sequence[str]) -> Any:
+    """The same content; texts that hold the value of a secret variable have it taken out (harness.md R14)."""
+    if not values:
+        return content
+    if isinstance(content, str):
+        for value in values:
+            content = content.replace(value, HIDDEN)
+        return content
+    if isinstance(content, Mapping):
+        return {hidden(name, values): hidden(value, values) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [hidden(value, values) for value in content]
+    return content

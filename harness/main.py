@@ -9,6 +9,7 @@ import traceback
 from pathlib import Path
 
 from harness.ending import CONFIGURATION, INTERNAL, Preempted, code_of
+from reward.secret import redact
 
 COMMANDS = {
     "eval": ("harness.eval_command", "generate, verify and score"),
@@ -38,7 +39,7 @@ def run(arguments: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last place where an error can become an exit code
         code = code_of(error)
         if code == INTERNAL:
-            traceback.print_exc()
+            print(redact(traceback.format_exc()), file=sys.stderr, end="")
             return code
         return tell(str(error), code)
 
@@ -83,7 +84,7 @@ def misplaced() -> str:
 
 def tell(sentence: str, code: int) -> int:
     """Prints why on stderr."""
-    print(f"harness: {sentence}", file=sys.stderr)
+    print(f"harness: {redact(sentence)}", file=sys.stderr)
     return code
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import tomllib
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -93,3 +95,14 @@ def test_the_packages_installed_are_the_folders_here() -> None:
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     found = {relative(path.parent).replace("/", ".") for path in SOURCES if path.name == "__init__.py"}
     assert set(listed) == found
+
+
+def test_every_file_of_a_package_travels_in_the_wheel() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    patterns = [f"{package.replace('.', '/')}/{pattern}" for package, some in listed.items() for pattern in some]
+    tracked = subprocess.run(["git", "-C", str(ROOT), "ls-files", *ARROWS], capture_output=True, text=True, check=False)
+    if tracked.returncode:
+        pytest.skip("this is no checkout of git")
+    files = [name for name in tracked.stdout.splitlines() if not name.endswith(".py")]
+    assert "harness/tiny/ema.safetensors" in files
+    assert [name for name in files if not any(fnmatch(name, pattern) for pattern in patterns)] == []

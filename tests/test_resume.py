@@ -12,6 +12,7 @@ from PIL import Image
 from harness.json_lines import read_lines
 from harness.main import run
 from harness.model import Setting
+from harness.stored_run import open_run
 from tasks.sample import Request, Response
 from tests.painter import Arguments, Painter
 from tests.test_eval import FAST, results, rows, verdicts
@@ -169,3 +170,27 @@ def test_rows_that_are_scored_later_keep_the_seconds_that_drawing_took(tmp_path:
     assert run(command) == 0
     seconds = {(row["sample"], row["index"], row["seconds"]) for row in read_lines(tmp_path / "samples.jsonl")}
     assert len(seconds) == 4
+
+
+def test_the_value_of_a_secret_is_told_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "sk-0123456789")
+
+    def build(arguments: Arguments, setting: Setting) -> Painter:
+        if arguments.fail_on == "all":
+            raise RuntimeError("refused: sk-0123456789")
+        return Painter(arguments)
+
+    monkeypatch.setattr("tests.painter.build", build)
+    place = ["--limit", "2", "-o", str(tmp_path)]
+    assert run([*FAST, "-a", "fail_on=all", *place]) == 1
+    assert run([*FAST, "-a", "fail_on=sk-0123456789", *place]) == 0
+    printed = capsys.readouterr()
+    assert "refused: ***" in printed.err
+    assert "sk-0123456789" not in printed.err + printed.out
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert files
+    assert [path for path in files if b"sk-0123456789" in path.read_bytes()] == []
+    assert json.loads((tmp_path / "run.json").read_text())["config"]["model_args"] == "fail_on=***"
+    assert open_run(tmp_path).run["status"] == "complete", "what is sealed is what was written"
