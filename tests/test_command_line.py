@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -186,7 +187,7 @@ def test_the_commands_of_the_pages_run(
     for arguments in commands_of(page):
         assert arguments[0] in COMMANDS
         if arguments[0] == "eval":
-            given = dict(zip(arguments, arguments[1:], strict=False))
+            given = dict(pairwise(arguments))
             task = given.get("--task") or given.get("-t") or "scenes"
             if task in TASKS and (data.is_dir() or task.startswith("scenes")):
                 more = ["--dry-run", "--output-path", str(tmp_path)]
