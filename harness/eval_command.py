@@ -96,7 +96,8 @@ def _preempt(number: int, _frame: object) -> None:
 
 def draft(config: EvalConfig, name: str, assembly: Assembly, argv: list[str]) -> dict[str, Any]:
     """run.json of one task as it would begin now."""
-    settings = {**asdict(config), "task": name, "output_path": str(config.output_path or "")}
+    paths = {"output_path": str(config.output_path or ""), "data": str(config.data or "")}
+    settings = {**asdict(config), **paths, "task": name}
     run: dict[str, Any] = hidden(describe(assembly, settings, ["eval", *argv]), secrets())
     return run
 

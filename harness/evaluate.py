@@ -18,6 +18,7 @@ from harness.picture import picture_name, plain
 from harness.plan import share
 from harness.record import Row, verdict_rows
 from harness.run_folder import RunStore
+from harness.shown import failure_of
 from harness.stored_picture import drop_pictures, stored_response
 from reward.reward import Reward
 from reward.verdict import Score
@@ -122,7 +123,11 @@ def make(assembly: Assembly, cells: Sequence[Cell]) -> Made:
     """Generations of a batch; a request that fails is a generation with an error."""
     by_id, start = samples_of(assembly), time.perf_counter()
     samples, seeds = [by_id[cell.sample] for cell in cells], [cell.seed for cell in cells]
-    outcomes, fitting = attempt(assembly.model, samples, seeds)
+    lost = [failure_of(sample) for sample in samples]
+    ready = [place for place, failure in enumerate(lost) if failure is None]
+    drawn, fitting = attempt(assembly.model, [samples[one] for one in ready], [seeds[one] for one in ready])
+    made = iter(drawn)
+    outcomes = [next(made) if failure is None else failure for failure in lost]
     generations = [
         Generation(sample, seed, None, outcome) if isinstance(outcome, Failure) else Generation(sample, seed, outcome)
         for sample, seed, outcome in zip(samples, seeds, outcomes, strict=True)
@@ -139,6 +144,8 @@ def attempt(
     A batch that raises is asked for in halves, down to the requests that fail alone.
     """
     crowded = False
+    if not samples:
+        return [], None
     try:
         responses = [flatten(one) for one in model.generate([sample.request for sample in samples], seeds)]
     except RequestFailed as error:
@@ -190,7 +197,8 @@ def told(row: Row) -> str:
 def make_row(store: RunStore, cell: Cell, generation: Generation, score: Score, seconds: float) -> Row:
     """The row of one image, its pictures saved."""
     response = generation.response
-    for source in generation.sample.request.sources:
+    sources = () if failure_of(generation.sample) else generation.sample.request.sources
+    for source in sources:
         store.save_image(source)
     return Row(
         sample=cell.sample,
@@ -199,7 +207,7 @@ def make_row(store: RunStore, cell: Cell, generation: Generation, score: Score, 
         status=score.status,
         error=None if score.status == "ok" else {"type": score.status, "message": score.error},
         prompt=generation.sample.request.prompt,
-        sources=tuple(picture_name(source) for source in generation.sample.request.sources),
+        sources=tuple(picture_name(source) for source in sources),
         image=store.save_image(response.image) if response else None,
         thought=response.thought if response else "",
         drafts=tuple(

@@ -17,9 +17,9 @@ from harness.assemble import Assembly
 from harness.ending import INTERRUPTED, PREEMPTED, code_of
 from harness.environment import code_state, environment
 from harness.headline import headline_record
-from harness.picture import picture_name
 from harness.record import SCHEMA_VERSION
 from harness.run_folder import ResumeError
+from harness.shown import name_of
 from harness.unscored import UNSCORED
 from tasks.sample import Sample
 from tasks.task import Task
@@ -38,10 +38,10 @@ def task_hash(samples: Sequence[Sample]) -> str:
             [
                 sample.id,
                 sample.request.prompt,
-                [picture_name(source) for source in sample.request.sources],
+                [name_of(source) for source in sample.request.sources],
                 [[one.id, one.text, dict(one.worth), one.group, one.tag, list(one.needs)] for one in sample.questions],
                 dict(sample.reference),
-                *([[picture_name(one) for one in sample.pictures]] if sample.pictures else []),
+                *([[name_of(one) for one in sample.pictures]] if sample.pictures else []),
             ]
             for sample in samples
         ]

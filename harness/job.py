@@ -8,6 +8,7 @@ from harness.arguments import parse_arguments
 from harness.assemble import Job, build_reward, build_verifier, choose_plan, load_task
 from harness.eval_config import EvalConfig
 from harness.model import Cell
+from harness.shown import check_pictures
 from harness.unscored import Nobody, Unscored
 from tasks.sample import Sample
 from tasks.task import Task
@@ -39,6 +40,7 @@ def chosen(config: EvalConfig, name: str) -> tuple[Task, tuple[Sample, ...], int
 def prepare(config: EvalConfig, name: str) -> Job:
     """A task, its plan, its verifier and its reward, by name."""
     task, samples, images, plan = chosen(config, name)
+    check_pictures(task, samples)
     if config.predict_only:
         return Job(task, samples, images, plan, config.seed, Nobody(), Unscored())
     verifier = build_verifier(config.verifier or task.reward.verifier, parse_arguments(config.verifier_args))

@@ -18,3 +18,10 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no reference files in {folder}; name their folder in HARNESS_SHARED")
     return folder
+
+
+@pytest.fixture
+def official(shared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the benchmarks' official files, named in HARNESS_DATA."""
+    monkeypatch.setenv("HARNESS_DATA", str(shared / "benchmarks"))
+    return shared / "benchmarks"

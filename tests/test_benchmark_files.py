@@ -17,13 +17,6 @@ from tasks.registry import TASKS
 from tasks.task import Task
 
 
-@pytest.fixture
-def official(shared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of official files, named in HARNESS_DATA."""
-    monkeypatch.setenv("HARNESS_DATA", str(shared / "benchmarks"))
-    return shared / "benchmarks"
-
-
 def tags_of(task: Task) -> Counter[str]:
     return Counter(tag for sample in task.samples for tag in sample.tags)
 
