@@ -7,9 +7,9 @@ BIN = $(VENV)/bin
 TORCH = 2.13.0
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export TOKENIZERS_PARALLELISM = false
-# tests run beside each other, so a thread each
-test proof: export OMP_NUM_THREADS = 1
-test proof: export MKL_NUM_THREADS = 1
+# two threads beside another busy process are slower than one, so a thread each
+demo test proof: export OMP_NUM_THREADS = 1
+demo test proof: export MKL_NUM_THREADS = 1
 
 .PHONY: demo test proof pretrain clean
 
