@@ -3,7 +3,7 @@
 Two calls an image: success and over-editing (SC) on source and edit, naturalness and artifacts (PQ) on the edit, which
 is resized to its source. O = sqrt(min SC * min PQ) per image. The wording is VIEScore's own, read from its files. No
 published figure depends on a fault that can be reproduced, and judges drift (6.97 and 7.50 on the same images), so
-there is neither `official` nor a golden row.
+there is no golden row, and no `official`.
 """
 
 from __future__ import annotations
