@@ -30,6 +30,8 @@ def parse_arguments(text: str) -> dict[str, Any]:
             text = Path(text[1:]).read_text(encoding="utf-8")
         except OSError as error:
             raise ValueError(f"the arguments file {text[1:]} cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError as error:
+            raise ValueError(f"the arguments file {text[1:]} is not UTF-8: {error}") from None
     if text.lstrip().startswith("{"):
         try:
             found = json.loads(text)

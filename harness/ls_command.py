@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ def main(arguments: list[str]) -> int:
     elif len(names) == 1 and names[0] in KINDS:
         found = {name: summary(module) for name, module in KINDS[names[0]].items()}
         lines = [f"{name:16} {text}" for name, text in found.items()]
+    elif not names:
+        raise ValueError(f"harness ls prints one of these: {', '.join([*KINDS, RUNS])}")
     else:
         raise ValueError(unknown("list", " ".join(names), [*KINDS, RUNS]))
     print(json.dumps(found, indent=1, sort_keys=True) if flags else "\n".join(lines))
@@ -55,7 +58,11 @@ def runs_below(folder: Path) -> list[dict[str, Any]]:
     """Every run folder at or below a folder, the oldest first; ValueError when there is no such folder."""
     if not folder.is_dir():
         raise ValueError(f"there is no folder {folder}; `harness eval` writes its runs to {RUNS}/ or to --output-path")
-    found = [run_line(path.parent) for path in folder.rglob("run.json")]
+    found = []
+    for place, below, files in os.walk(folder):
+        if "run.json" in files:
+            found.append(run_line(Path(place)))
+            below.clear()  # its pictures hold no runs, and may be many
     return sorted(found, key=lambda one: (one["started"] or "", one["folder"]))
 
 

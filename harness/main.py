@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
 from pathlib import Path
 
-from harness.ending import CONFIGURATION, INTERNAL, Preempted, code_of
+from harness.ending import CONFIGURATION, DONE, INTERNAL, Preempted, code_of
 from reward.secret import redact
 
 COMMANDS = {
@@ -30,12 +31,17 @@ def run(arguments: list[str]) -> int:
         stranger = misplaced()
         if stranger:
             raise ValueError(stranger)
-        return dispatch(arguments)
+        code = dispatch(arguments)
+        sys.stdout.flush()
+        return code
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else CONFIGURATION
     except (KeyboardInterrupt, Preempted) as stop:
         how = "interrupted" if isinstance(stop, KeyboardInterrupt) else "stopped by a signal"
         return tell(f"{how}; what was made is saved, the same command goes on from there", code_of(stop))
+    except BrokenPipeError:  # whoever read our output has seen enough: `harness ls tasks | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
     except Exception as error:  # noqa: BLE001 - the last place where an error can become an exit code
         code = code_of(error)
         if code == INTERNAL:

@@ -28,6 +28,8 @@ def read_settings(kind: type[Any], arguments: list[str]) -> tuple[Any, list[str]
         name, sign, value = one.partition("=")
         if name in lists:
             lists[name].append(value if sign else next(left, ""))
+            if not lists[name][-1] or lists[name][-1].startswith("-"):
+                raise ValueError(f"{name} needs a {'name=value' if name == '--set' else 'file'} after it")
         else:
             rest.append(one)
     found: dict[str, Any] = {}
@@ -74,6 +76,8 @@ def read_yaml(file: Path, kind: type[Any]) -> dict[str, Any]:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(f"the configuration file {file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"the configuration file {file} is not UTF-8: {error}") from None
     except yaml.YAMLError as error:
         raise ValueError(f"the configuration file {file} is not YAML: {error}") from None
     if not isinstance(content, dict):

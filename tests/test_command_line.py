@@ -82,6 +82,10 @@ def test_ls_prints_a_line_a_name(capsys: pytest.CaptureFixture[str]) -> None:
         (["eval", "--limit", "1.5"], "--limit must be a whole number"),
         (["eval", "--limit", "inf"], "--limit must be a whole number"),
         (["eval", "--min-coverage", "5"], "--min-coverage must lie between 0 and 1"),
+        (["eval", "-C"], "-C needs a file after it"),
+        (["eval", "-C", "/bin/true"], "the configuration file /bin/true is not"),
+        (["eval", "-a", "@/bin/true"], "the arguments file /bin/true is not UTF-8"),
+        (["ls"], "harness ls prints one of these: tasks, models, verifiers, runs"),
         (["eval", "--task", ","], "--task names no task"),
         (["eval", "--model", "os.path"], "the module posixpath is no model: it has no build"),
         (["eval", "--model", ".x"], "'.x' is not the dotted name of a model module"),
@@ -223,3 +227,10 @@ def test_values_of_a_file_are_not_bent_into_shape(tmp_path: Path, capsys: pytest
     file.write_text("samples: [scenes-0001, scenes-0002]\nmodel-args: {points: 3}\n")
     assert run(["eval", "-C", str(file), "--dry-run", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["prompts"] == 2
+
+
+def test_output_that_nobody_reads_to_the_end_is_no_error() -> None:
+    command = f"{sys.executable} -m harness.main ls tasks --json | head -c 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "{0\n"
+    assert done.stderr == ""
