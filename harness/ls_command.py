@@ -1,4 +1,4 @@
-"""harness ls: what tasks, models, verifiers and runs there are, without importing them."""
+"""harness ls: what tasks, models, verifiers and runs there are, without importing models and verifiers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.benchmark_page import cards, told
 from harness.model import MODELS
 from reward.verifier import VERIFIERS
 from tasks.registry import TASKS, unknown
@@ -33,14 +34,21 @@ def main(arguments: list[str]) -> int:
         found: Mapping[str, Any] = {one["folder"]: one for one in runs_below(Path(names[1] if names[1:] else RUNS))}
         lines = [line_of(one) for one in found.values()] or [f"no runs below {Path(*names[1:] or [RUNS])}"]
     elif len(names) == 1 and names[0] in KINDS:
-        found = {name: summary(module) for name, module in KINDS[names[0]].items()}
-        lines = [f"{name:16} {text}" for name, text in found.items()]
+        texts = {name: summary(module) for name, module in KINDS[names[0]].items()}
+        lines = [f"{name:16} {text}" for name, text in texts.items()]
+        found = with_cards(texts) if flags and names[0] == "tasks" else texts
     elif not names:
         raise ValueError(f"harness ls prints one of these: {', '.join([*KINDS, RUNS])}")
     else:
         raise ValueError(unknown("list", " ".join(names), [*KINDS, RUNS]))
     print(json.dumps(found, indent=1, sort_keys=True) if flags else "\n".join(lines))
     return 0
+
+
+def with_cards(texts: Mapping[str, str]) -> dict[str, Any]:
+    """What each task is, with licence, counts, judge and cost of a full run where its card tells them."""
+    found = cards()
+    return {name: {"summary": text, **(told(found[name]) if name in found else {})} for name, text in texts.items()}
 
 
 def summary(module: str) -> str:
