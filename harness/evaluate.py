@@ -20,6 +20,7 @@ from harness.record import Row, verdict_rows
 from harness.run_folder import RunStore
 from harness.shown import failure_of
 from harness.stored_picture import drop_pictures, stored_response
+from harness.unscored import Unscored
 from reward.reward import Reward
 from reward.verdict import Score
 from tasks.sample import Failure, Generation, Response, Sample
@@ -176,9 +177,19 @@ def flatten(response: Response | Failure) -> Response | Failure:
 
 
 def keep(reward: Reward, store: RunStore, made: Made, progress: Callable[[Row], None]) -> list[Row]:
-    """Scores a batch and puts its rows on disk."""
+    """Scores a batch and puts its rows on disk; where scoring raises, the pictures are kept and scored another time."""
+    try:
+        scores = reward.score(made.generations)
+    except Exception as error:
+        reason = f"not scored: {type(error).__name__}: {error}"
+        write_rows(store, made, Unscored(reason).score(made.generations), progress)
+        raise
+    return write_rows(store, made, scores, progress)
+
+
+def write_rows(store: RunStore, made: Made, scores: Sequence[Score], progress: Callable[[Row], None]) -> list[Row]:
+    """The rows of a batch, on disk."""
     rows = []
-    scores = reward.score(made.generations)
     for cell, generation, score, seconds in zip(made.cells, made.generations, scores, made.seconds, strict=True):
         row = make_row(store, cell, generation, score, seconds)
         groups = {question.id: question.group for question in generation.sample.questions}

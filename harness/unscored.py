@@ -1,4 +1,4 @@
-"""Pictures without a judgement: what stands in for verifier and reward under --predict-only."""
+"""Pictures without a judgement: what stands in for verifier and reward when nobody judges."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ class Nobody:
 
 
 class Unscored:
-    """A reward that gives no picture a value; the same command without --predict-only scores them as they lie."""
+    """A reward that gives no picture a value and says why; a later run scores the pictures as they lie."""
 
-    def __init__(self) -> None:
+    def __init__(self, reason: str = REASON) -> None:
+        self.reason = reason
         self.id = UNSCORED
         self.record: Mapping[str, Any] = {"id": UNSCORED, "kind": "none"}
         self.range = (0.0, 1.0)
@@ -41,5 +42,5 @@ class Unscored:
 
     def _left(self, generation: Generation) -> Score:
         failure = generation.error
-        status, reason = (failure.status, failure.message) if failure else ("skipped", REASON)
+        status, reason = (failure.status, failure.message) if failure else ("skipped", self.reason)
         return Score(None, tuple(skipped(one, reason) for one in generation.sample.questions), {}, status, reason)

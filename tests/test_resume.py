@@ -194,3 +194,12 @@ def test_the_value_of_a_secret_is_told_nowhere(
     assert [path for path in files if b"sk-0123456789" in path.read_bytes()] == []
     assert json.loads((tmp_path / "run.json").read_text())["config"]["model_args"] == "fail_on=***"
     assert open_run(tmp_path).run["status"] == "complete", "what is sealed is what was written"
+
+
+def test_a_verifier_that_breaks_costs_no_picture(tmp_path: Path, counting: list[int]) -> None:
+    command = [*FAST, "--limit", "6", "-b", "4", "-o", str(tmp_path)]
+    assert run([*command, "--verifier", "tests.mute"]) == 1
+    drawn = {row["image"]["sha256"] for row in rows(tmp_path).values()}
+    assert {row["status"] for row in rows(tmp_path).values()} == {"skipped"}
+    assert len(drawn) == sum(counting) >= 4
+    assert "gave 0 replies" in next(iter(rows(tmp_path).values()))["error"]["message"]
