@@ -18,6 +18,7 @@ SECRETS = ("key", "apikey", "token", "password", "passwd", "secret", "credential
 """Last words of names whose values are secrets."""
 WORDS = re.compile(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])")
 """What lies between the words of `api_key`, `hf-token`, `accessToken`."""
+WHERE = ": OPENAI_API_KEY for a server of OpenAI's protocol, HARNESS_TOKEN for one of ours, HF_TOKEN for the hub"
 LOGIN = re.compile(r"://[^/\s@]*:[^/\s@]+@")
 """A password inside an address."""
 
@@ -46,7 +47,7 @@ def parse_arguments(text: str) -> dict[str, Any]:
 def refuse_secrets(name: str, value: Any) -> None:
     """ValueError names an argument, however deep, that would put a secret into the record; its value is not told."""
     if WORDS.split(name)[-1].lower() in SECRETS:
-        raise ValueError(f"{name}= is a secret and secrets come from the environment only")
+        raise ValueError(f"{name}= is a secret and secrets come from the environment only{WHERE}")
     if isinstance(value, str) and LOGIN.search(value):
         raise ValueError(f"{name}= holds a password and secrets come from the environment only")
     if isinstance(value, dict):

@@ -10,9 +10,10 @@ from itertools import product
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import t as student
 
-from harness.interval import CHUNK, DRAWS, FEW, LEVEL, SEED, Interval, percentile, ratios
+from harness.interval import CHUNK, DRAWS, FEW, LEVEL, SEED, Interval, percentile, ratios, resamples
 from harness.statistics import FloatArray, clustered_variance
 
 MOST_EXACT = 13
@@ -60,40 +61,86 @@ class Difference:
     lost: int
 
 
-def pair(prompts: Sequence[str], before: Sequence[float | None], after: Sequence[float | None]) -> Pair:
-    """Pairs aligned values, each with the id of its prompt; a value missing in either run is left out of both."""
-    found: dict[str, list[tuple[float, float]]] = {}
-    lost = 0
-    for prompt, one, other in zip(prompts, before, after, strict=True):
-        if one is not None and other is not None:
-            found.setdefault(prompt, []).append((one, other))
-        else:
-            lost += (one is None) != (other is None)
-    names = tuple(sorted(found))
-    sums = [[math.fsum(both[side] for both in found[name]) for name in names] for side in (0, 1)]
-    return Pair(
-        names, np.array(sums[0]), np.array(sums[1]), np.array([float(len(found[name])) for name in names]), lost
-    )
+def pair(
+    prompts: Sequence[str], before: Sequence[float | None], after: Sequence[float | None], by_prompt: bool = False
+) -> Pair:
+    """Pairs aligned values, each with the id of its prompt; a value missing in either run is left out of both.
+
+    `by_prompt` pairs each prompt's mean of one run with its mean of the other, for runs whose seeds differ.
+    """
+    names, codes = factorise(prompts)
+    one, other = (np.array(values, dtype=np.float64) for values in (before, after))
+    has = [~np.isnan(values) for values in (one, other)]
+    both = np.logical_and(*has)
+    lost = int(np.logical_xor(*has).sum())
+    kept = has if by_prompt else [both, both]
+    sums: list[FloatArray] = [
+        np.bincount(codes[keep], values[keep], len(names)).astype(np.float64)
+        for values, keep in zip((one, other), kept, strict=True)
+    ]
+    counts = [np.bincount(codes[keep], minlength=len(names)).astype(np.float64) for keep in kept]
+    there = np.logical_and(counts[0] > 0, counts[1] > 0)
+    found = tuple(name for name, is_there in zip(names, there, strict=True) if is_there)
+    if by_prompt:
+        means = [some[there] / count[there] for some, count in zip(sums, counts, strict=True)]
+        return Pair(found, means[0], means[1], np.ones(len(found)), lost)
+    return Pair(found, sums[0][there], sums[1][there], counts[0][there], lost)
+
+
+def factorise(prompts: Sequence[str]) -> tuple[list[str], npt.NDArray[np.intp]]:
+    """The prompts once each, sorted, and the place of every given one among them."""
+    names = sorted(set(prompts))
+    places = {name: place for place, name in enumerate(names)}
+    return names, np.fromiter((places[prompt] for prompt in prompts), dtype=np.intp, count=len(prompts))
 
 
 def difference(pairs: Mapping[str, Pair], weights: Mapping[str, float] | None = None) -> Difference:
-    """D with its error, interval and p-value; one pair under any name where there are no categories."""
+    """D with its error, interval and p-value; one pair under any name where there are no categories.
+
+    Categories that share a prompt are resampled together, with the error of their joint residual (4.1).
+    """
     empty = [name for name, one in sorted(pairs.items()) if not one.prompts]
     if empty or not pairs:
         raise ValueError(f"the runs have no scored value in common in: {', '.join(map(repr, empty)) or 'all'}")
     weights = {name: 1.0 / len(pairs) for name in pairs} if weights is None else weights
     value = math.fsum(weights[name] * one.rate for name, one in pairs.items())
-    error = _error(pairs, weights)
+    layout = Layout.of(pairs)
+    error = _error(pairs, weights, layout)
     p, test = p_value(pairs, weights)
-    prompts, lost = (
-        sum(counts) for counts in zip(*((len(one.prompts), one.lost) for one in pairs.values()), strict=True)
-    )
-    return Difference(value, error, _interval(value, error, pairs, weights), p, test, prompts, lost)
+    lost = sum(one.lost for one in pairs.values())
+    return Difference(value, error, _interval(value, error, pairs, weights), p, test, layout.prompts, lost)
 
 
-def _error(pairs: Mapping[str, Pair], weights: Mapping[str, float]) -> float | None:
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """Where the prompts of each category stand among all prompts, in sorted order."""
+
+    rows: Mapping[str, npt.NDArray[np.intp]]
+    prompts: int
+    overlaps: bool
+    """Whether a prompt stands in several categories."""
+
+    @classmethod
+    def of(cls, pairs: Mapping[str, Pair]) -> Layout:
+        """The layout of these pairs."""
+        names = sorted({prompt for one in pairs.values() for prompt in one.prompts})
+        places = {name: place for place, name in enumerate(names)}
+        rows = {key: np.array([places[prompt] for prompt in one.prompts], np.intp) for key, one in pairs.items()}
+        return cls(rows, len(names), sum(map(len, rows.values())) > len(names))
+
+    def joint(self, parts: Mapping[str, FloatArray]) -> FloatArray:
+        """The sum over categories of one number a prompt."""
+        total = np.zeros(self.prompts)
+        for name in sorted(parts):
+            total[self.rows[name]] += parts[name]
+        return total
+
+
+def _error(pairs: Mapping[str, Pair], weights: Mapping[str, float], layout: Layout) -> float | None:
     if any(len(one.prompts) < 2 for one in pairs.values()):
         return None
+    if layout.overlaps:
+        return math.sqrt(clustered_variance(layout.joint({k: weights[k] * one.residuals for k, one in pairs.items()})))
     variances = {name: clustered_variance(one.residuals) for name, one in pairs.items()}
     return math.sqrt(math.fsum(weights[name] ** 2 * variance for name, variance in variances.items()))
 
@@ -102,23 +149,36 @@ def _interval(
     value: float, error: float | None, pairs: Mapping[str, Pair], weights: Mapping[str, float]
 ) -> Interval | None:
     """Paired bootstrap, one draw of prompts for both runs; D +- t SE under 100 prompts."""
-    prompts = sum(len(one.prompts) for one in pairs.values())
+    prompts = Layout.of(pairs).prompts
     if error is None:
         return None
     if prompts < FEW:
-        freedom = prompts - len(pairs)
+        freedom = max(prompts - len(pairs), 1)
         half = float(student.ppf((1.0 + LEVEL) / 2.0, freedom)) * error
         return Interval(value - half, value + half, f"t with {freedom} degrees of freedom")
     return paired_bootstrap(pairs, weights)
 
 
 def paired_bootstrap(pairs: Mapping[str, Pair], weights: Mapping[str, float]) -> Interval:
-    """(W @ S_B - W @ S_A) / (W @ m), categories each within itself, in sorted order, from one generator."""
-    random = np.random.default_rng(SEED)
-    total = np.zeros(DRAWS)
-    for name in sorted(pairs):
-        total += weights[name] * ratios(random, pairs[name].change, pairs[name].counts)
-    return percentile(total)
+    """(W @ S_B - W @ S_A) / (W @ m), categories each within itself, in sorted order, from one generator.
+
+    Where categories share prompts one draw serves them all, and a resample that misses a category has no estimate.
+    """
+    random, layout = np.random.default_rng(SEED), Layout.of(pairs)
+    if not layout.overlaps:
+        total = np.zeros(DRAWS)
+        for name in sorted(pairs):
+            total += weights[name] * ratios(random, pairs[name].change, pairs[name].counts)
+        return percentile(total)
+    parts = []
+    for draw in resamples(random, layout.prompts):
+        chunk = np.zeros(len(draw))
+        for name, one in sorted(pairs.items()):
+            drawn = draw[:, layout.rows[name]]
+            with np.errstate(invalid="ignore"):
+                chunk += weights[name] * (drawn @ one.change) / (drawn @ one.counts)
+        parts.append(chunk[~np.isnan(chunk)])
+    return percentile(np.concatenate(parts))
 
 
 def p_value(pairs: Mapping[str, Pair], weights: Mapping[str, float]) -> tuple[float, str]:
@@ -126,8 +186,8 @@ def p_value(pairs: Mapping[str, Pair], weights: Mapping[str, float]) -> tuple[fl
     if len(pairs) == 1 and all(_one_binary(one) for one in pairs.values()):
         change = next(iter(pairs.values())).change
         return mcnemar(int((change < 0).sum()), int((change > 0).sum())), "exact McNemar"
-    scaled = [weights[name] / one.counts.sum() * one.change for name, one in sorted(pairs.items())]
-    return sign_flip(np.concatenate(scaled)), "sign-flip over prompts"
+    scaled = {name: weights[name] / one.counts.sum() * one.change for name, one in pairs.items()}
+    return sign_flip(Layout.of(pairs).joint(scaled)), "sign-flip over prompts"
 
 
 def _one_binary(one: Pair) -> bool:

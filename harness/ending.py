@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from reward.verifier import VerifierDown
+
 DONE, INTERNAL, CONFIGURATION, GATE, OUTAGE, NUMERIC, SAVING, PREEMPTED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 75, 130
 
 
@@ -29,6 +31,7 @@ CODES: tuple[tuple[type[BaseException], int], ...] = (
     (Preempted, PREEMPTED),
     (SaveError, SAVING),
     (Outage, OUTAGE),
+    (VerifierDown, OUTAGE),
     (ValueError, CONFIGURATION),
 )
 """What ends a command in one sentence; anything else is a bug and is told with its traceback."""

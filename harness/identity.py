@@ -21,6 +21,7 @@ from harness.record import SCHEMA_VERSION
 from harness.run_folder import ResumeError
 from harness.shown import name_of
 from harness.unscored import UNSCORED
+from reward.secret import redact
 from tasks.sample import Sample
 from tasks.task import Task
 
@@ -190,7 +191,7 @@ def told(failure: BaseException) -> dict[str, str]:
     """An error as run.json keeps it: what, why, and the line it came from."""
     frames = traceback.extract_tb(failure.__traceback__)
     where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return {"type": type(failure).__name__, "message": str(failure), "where": where}
+    return {"type": type(failure).__name__, "message": redact(str(failure)), "where": where}
 
 
 def served(verdicts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

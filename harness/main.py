@@ -15,6 +15,8 @@ from reward.secret import redact
 COMMANDS = {
     "eval": ("harness.eval_command", "generate, verify and score"),
     "ls": ("harness.ls_command", "list tasks, models, verifiers or runs"),
+    "compare": ("leaderboards.compare_command", "what changed from one run to another, with a gate"),
+    "serve": ("harness.serve_command", "put a verifier behind HTTP"),
 }
 """Commands: the module whose `main(arguments)` runs it, and what it does."""
 PACKAGES = ("tasks", "reward", "harness", "trainer", "leaderboards")

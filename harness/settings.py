@@ -13,7 +13,14 @@ import yaml
 from harness.arguments import fill, parse_arguments
 from tasks.registry import unknown
 
-OTHERS = ("HARNESS_CONFIG", "HARNESS_SHARED", "HARNESS_DATA", "HARNESS_ACCEPT_LICENCE")
+OTHERS = (
+    "HARNESS_CONFIG",
+    "HARNESS_SHARED",
+    "HARNESS_DATA",
+    "HARNESS_ACCEPT_LICENCE",
+    "HARNESS_TOKEN",
+    "HARNESS_TOKEN_FILE",
+)
 """Variables of ours that are not flags."""
 
 

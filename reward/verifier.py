@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 VERIFIERS = {
     "pixels": "reward.verifier_pixels",
+    "http": "reward.verifier_http",
+    "http-batch": "reward.verifier_http_batch",
 }
 """Verifier names; each module has a dataclass `Arguments` and a function `build(arguments) -> Verifier`."""
 
@@ -57,6 +59,10 @@ class Reply:
     cached: bool = False
 
 
+class VerifierDown(Exception):
+    """No further query can be answered; what was answered so far stands."""
+
+
 class Verifier(Protocol):
     """Answers questions about images; threads and connections stay inside.
 
@@ -67,5 +73,8 @@ class Verifier(Protocol):
     record: Mapping[str, Any]
 
     def ask(self, queries: Sequence[Query]) -> list[Reply]:
-        """One reply a query, in order; a failed query is a reply with that status, never an exception."""
+        """One reply a query, in order; a failed query is a reply with that status, never an exception.
+
+        A verifier that is gone for good raises `VerifierDown`, at the first call after the one that lost it.
+        """
         ...
