@@ -50,7 +50,7 @@ class FolderModel:
     """Hands out stored pictures; a request and its seed say which, through the plan."""
 
     def __init__(self, path: Path, setting: Setting) -> None:
-        stored = index_of(path, 1 + max((cell.index for cell in setting.plan), default=0))
+        stored = index_of(path, setting.plan)
         samples: dict[str, dict[str, int]] = {}
         for cell in setting.plan:
             same = samples.setdefault(cell.prompt, {})
@@ -92,8 +92,9 @@ class FolderModel:
             raise RequestFailed(Failure("missing_image", f"{path.name} cannot be read: {error}")) from None
 
 
-def index_of(path: Path, images: int) -> Stored:
-    """What a folder or a JSONL file holds for so many images a sample; ValueError says what was looked for."""
+def index_of(path: Path, plan: Sequence[Cell]) -> Stored:
+    """What a folder or a JSONL file holds for a plan; ValueError says what was looked for."""
+    images = 1 + max((cell.index for cell in plan), default=0)
     if not path.exists():
         raise ValueError(f"there is no folder or file {path}")
     if path.is_file():
@@ -106,10 +107,26 @@ def index_of(path: Path, images: int) -> Stored:
     lists = sorted(path.glob("*.jsonl"))
     if len(lists) == 1:
         return from_lines(lists[0], images)
+    named = from_names(path, plan)
+    if named.by_cell:
+        return named
     raise ValueError(
-        f"{path} holds neither run.json of a run, nor NNNNN/metadata.jsonl of GenEval's layout, "
-        f"nor one JSONL file of its pictures (it holds {len(lists)})"
+        f"{path} holds neither run.json of a run, nor NNNNN/metadata.jsonl of GenEval's layout, nor pictures named by "
+        f"the task's samples, nor one JSONL file of its pictures (it holds {len(lists)})"
     )
+
+
+def from_names(path: Path, plan: Sequence[Cell]) -> Stored:
+    """Pictures named by their samples, as most benchmarks name them: ID.png, and ID_0.png, ID_1.png for several."""
+    found: dict[tuple[str, int], tuple[Path, str | None]] = {}
+    for cell in plan:
+        names = [f"{cell.sample}_{cell.index}", *([cell.sample] if cell.index == 0 else [])]
+        if not Path(cell.sample).is_absolute() and ".." not in Path(cell.sample).parts:
+            places = [path / f"{name}{ending}" for name in names for ending in (".png", ".jpg", ".jpeg", ".webp")]
+            there = next((place for place in places if place.is_file()), None)
+            if there is not None:
+                found[cell.sample, cell.index] = (there, None)
+    return Stored(found, {})
 
 
 def content_of(paths: Iterable[Path]) -> str:
