@@ -11,6 +11,14 @@ class Outage(Exception):
     """A verifier that cannot be reached, or a failed row under `--on-error stop`."""
 
 
+class ParityError(Exception):
+    """A replay of training does not give the log-probabilities of its rollout."""
+
+
+class NumericAbort(Exception):
+    """Training has met numbers that are none too many times in a row."""
+
+
 class SaveError(Exception):
     """The output cannot be written."""
 
@@ -32,6 +40,8 @@ CODES: tuple[tuple[type[BaseException], int], ...] = (
     (SaveError, SAVING),
     (Outage, OUTAGE),
     (VerifierDown, OUTAGE),
+    (ParityError, GATE),
+    (NumericAbort, NUMERIC),
     (ValueError, CONFIGURATION),
 )
 """What ends a command in one sentence; anything else is a bug and is told with its traceback."""

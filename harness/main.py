@@ -14,6 +14,7 @@ from reward.secret import redact
 
 COMMANDS = {
     "eval": ("harness.eval_command", "generate, verify and score"),
+    "train": ("trainer.train_command", "improve a model with the reward of a task"),
     "ls": ("harness.ls_command", "list tasks, models, verifiers or runs"),
     "compare": ("leaderboards.compare_command", "what changed from one run to another, with a gate"),
     "serve": ("harness.serve_command", "put a verifier behind HTTP"),

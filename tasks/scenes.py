@@ -6,16 +6,14 @@ functions of the version; `docs/scenes.md` describes them.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import islice, permutations, product
 from random import Random
-from typing import Any
 
 from tasks.composition import WORDINGS, Composition, questions_for
+from tasks.key import key
 from tasks.sample import Request, Sample
 from tasks.scene import COLOURS, RELATIONS, SHAPES, Scene, draw_whole, place
 from tasks.task import RewardSpec, Task
@@ -50,12 +48,6 @@ class Prompt:
     def text(self) -> str:
         """What the model is asked."""
         return self.wording.format(self.composition.phrase)
-
-
-def key(*fields: Any) -> int:
-    """H of method.md section 1: a 64-bit number that depends on the fields alone."""
-    text = json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
 def _single() -> Iterator[Composition]:

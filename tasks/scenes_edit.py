@@ -12,10 +12,10 @@ from random import Random
 from PIL import Image
 
 from tasks.edit import EDITS, Edit, make_edit
+from tasks.key import key
 from tasks.registry import unknown
 from tasks.sample import Request, Sample
 from tasks.scene import render
-from tasks.scenes import key
 from tasks.task import RewardSpec, Task
 
 VERSION = "1"

@@ -12,6 +12,7 @@ from functools import lru_cache
 from itertools import islice, permutations, product
 
 from tasks.composition import WORDINGS, Composition, plural, questions_for, with_article
+from tasks.key import key
 from tasks.registry import unknown
 from tasks.riddle import (
     COUNTS,
@@ -28,7 +29,7 @@ from tasks.riddle import (
 )
 from tasks.sample import Request, Sample
 from tasks.scene import COLOURS, RELATIONS, SHAPES
-from tasks.scenes import held_out_pairs, key
+from tasks.scenes import held_out_pairs
 from tasks.task import RewardSpec, Task
 
 VERSION = "1"

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from harness.bagel.prompts import Prompts
+from tasks.key import key
 from tasks.scene import SIDE
-from tasks.scenes import key
 from trainer.exercise import Batch
 from trainer.lesson import Lesson, draw, edit, infer, know, think
 from trainer.look import answer, describe

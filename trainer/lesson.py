@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from harness.bagel.prompts import Prompts
 from tasks.composition import Composition
+from tasks.key import key
 from tasks.riddle import facts, relation_fact
 from tasks.scene import RELATIONS, SHAPES, Scene, draw_whole, render
-from tasks.scenes import key, training_scene
+from tasks.scenes import training_scene
 from tasks.scenes_edit import edit_number
 from tasks.scenes_reason import riddles
 

@@ -1,0 +1,89 @@
+"""Recipes, their checks, and the command before anything is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.main import run
+from trainer.build import build_assignment
+from trainer.check import check_config
+from trainer.cost import cost
+from trainer.recipe import read_recipe, resolved
+from trainer.train_config import TrainConfig
+
+ROOT = Path(__file__).parent.parent
+RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_T37_every_shipped_recipe_composes_and_holds(path: Path) -> None:
+    config = read_recipe([path], [])
+    check_config(config)
+    assert read_recipe([], [f"{name}={value}" for name, value in (("seed", 3),)]).seed == 3
+    assert resolved(config)["sampler"]["window_size"] == config.sampler.window_size
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("max_step=3", "did you mean 'max_steps'"),
+        ("sampler.window_sise=3", "did you mean 'window_size'"),
+        ("sampler=3", "is a section with names and values"),
+        ("num_generations=1", "take 2 or more"),
+        ("sampler.window_range=[0,9]", "does not lie in"),
+        ("sampler.window_size=7", "does not fit the range"),
+        ("sampler.kernel=ode", "draws without noise"),
+        ("sampler.kernel=euler", "choices are"),
+        ("learning_rate=fast", "is not float"),
+        ("refine.rounds=2", "needs the mode srr"),
+        ("seed", "not of the form name=value"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_one_sentence_before_any_model(setting: str, told: str) -> None:
+    with pytest.raises(ValueError, match="(?s)" + told.replace("[", r"\[").replace("(", r"\(")):
+        check_config(read_recipe([], [setting]))
+
+
+def test_a_recipe_file_with_an_unknown_key_names_file_and_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("learning_rat: 1e-4\n")
+    assert run(["train", "--config", str(recipe), "--plan"]) == 2
+    told = capsys.readouterr().err
+    assert "mine.yaml" in told
+    assert "'learning_rate'" in told
+
+
+def test_training_on_the_prompts_that_are_held_out_is_refused() -> None:
+    settings = ["eval_steps=1", "task_args={split: evaluation}", "held_out.task_args={split: evaluation}"]
+    with pytest.raises(ValueError, match="name another split"):
+        build_assignment(read_recipe([], settings))
+
+
+def test_the_cost_model_counts_forwards_as_the_table_does() -> None:
+    fast = read_recipe([], ["sampler.num_inference_steps=10"])
+    assert cost(fast).total == 10 + 3 * 2
+    guided = read_recipe([], ["sampler.num_inference_steps=10", "sampler.window_size=9", "sampler.window_range=[0,9]",
+                              "sampler.guidance_scale=4.5", "image.beta=0.04"])  # fmt: skip
+    assert cost(guided).rollout == 20
+    assert cost(guided).reference == 18
+    assert cost(guided).training == 3 * 18
+
+
+def test_T37_a_plan_is_printed_without_running(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", "--plan", "-o", str(tmp_path / "run")]) == 0
+    assert "forwards a trajectory" in capsys.readouterr().out
+    assert run(["train", "--dry-run", "-o", str(tmp_path / "run"), "--set", "seed=7"]) == 0
+    assert "seed: 7" in capsys.readouterr().out
+    assert not (tmp_path / "run").exists()
+
+
+def test_sections_of_a_second_file_change_single_keys_of_the_first(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("sampler: {eta: 0.5, kernel: flow}\n")
+    (tmp_path / "b.yaml").write_text("sampler: {eta: 0.6}\n")
+    config = read_recipe([tmp_path / "a.yaml", tmp_path / "b.yaml"], ["image.loss=awm"])
+    assert (config.sampler.kernel, config.sampler.eta, config.image.loss) == ("flow", 0.6, "awm")
+    assert config.text == TrainConfig().text

@@ -1,0 +1,131 @@
+"""Puts a training run together; what can be wrong in its configuration is told before a model is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+
+from harness.assemble import Job, build_model, build_reward, build_verifier, load_task
+from harness.bagel.guidance import Guidance
+from harness.bagel.prompts import Prompts
+from harness.bagel.unified import Unified
+from harness.bagel.write import Sampling
+from harness.model import Setting
+from harness.model_tiny import SHIPPED
+from reward.reward import Reward
+from tasks.sample import Sample
+from tasks.task import Task
+from trainer.adapter import Low
+from trainer.averages import Averages
+from trainer.check import check_config, window_of
+from trainer.collect import Ground
+from trainer.held_out import held_out_job
+from trainer.launch import Launch
+from trainer.log import Log
+from trainer.policy_unified import Rollout, UnifiedPolicy
+from trainer.run import Progress, Run
+from trainer.sampler import Sampler
+from trainer.script import script_for
+from trainer.train_config import TrainConfig
+
+ADAPTERS, WEIGHTS = 3e-4, 1e-5
+"""Learning rates of method.md 7.2 for adapters and for all weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What is trained on, without a model."""
+
+    task: Task
+    samples: tuple[Sample, ...]
+    reward: Reward
+    verifier_id: str
+    held_out: Job | None
+    warnings: tuple[str, ...]
+
+
+def build_assignment(config: TrainConfig) -> Assignment:
+    """Task, reward and held-out evaluation; ValueError for a configuration that cannot be."""
+    check_config(config)
+    task = load_task(config.task, config.task_args)
+    bare = [sample.id for sample in task.samples if not sample.questions and task.reward.kind == "questions"]
+    if bare or not task.samples:
+        raise ValueError(f"task {task.name!r} has no questions to be rewarded for" + (f" ({bare[0]})" if bare else ""))
+    verifier = build_verifier(config.verifier or task.reward.verifier, config.verifier_args)
+    reward = build_reward(task, verifier)
+    held_out, warnings = held_out_job(config, task.samples, verifier.id) if config.eval_steps else (None, [])
+    return Assignment(task, task.samples, reward, verifier.id, held_out, tuple(warnings))
+
+
+def build_policy(config: TrainConfig) -> UnifiedPolicy:
+    """The policy over the model that the configuration names; ValueError for a model that cannot be trained."""
+    model = build_model(config.model, config.model_args, Setting(config.device))
+    if not isinstance(model, Unified):
+        raise ValueError(f"the model {config.model!r} cannot be trained: tiny and bagel can")
+    low = Low(config.lora_r, config.lora_alpha) if config.lora_r else None
+    section = config.sampler
+    least, most = section.guidance_interval
+    scales = section.guidance_scale, section.image_guidance_scale
+    guidance = Guidance(*scales, least, most, section.guidance_renorm)
+    sampler = Sampler(
+        section.num_inference_steps,
+        model.drawing.shift if section.shift is None else section.shift,
+        section.kernel,
+        section.eta,
+        window_of(config),
+        guidance,
+        section.log_prob_scale,
+        section.init_same_noise,
+    )
+    sampling = Sampling(config.text.temperature, config.text.top_p, config.text.max_completion_length)
+    rollout = Rollout(sampler, sampling, config.refine.rounds, config.rollout_batch_size)
+    prompts = read_prompts(config) if config.think or config.mode != "rt2i" else None
+    script = script_for(model, prompts, config.think, config.refine.reflection)
+    return UnifiedPolicy(model, script, rollout, low, config.seed, config.bf16)
+
+
+def read_prompts(config: TrainConfig) -> Prompts:
+    """The fixed texts beside the model's weights, or the file that `prompts` of model_args names."""
+    given = config.model_args.get("prompts")
+    if given is not None:
+        return Prompts.read(Path(given))
+    folder = Path(config.model_args.get("weights") or config.model_args.get("path") or SHIPPED)
+    return Prompts.read(folder / "prompts.json")
+
+
+def build_optimiser(config: TrainConfig, policy: UnifiedPolicy) -> torch.optim.Optimizer:
+    """AdamW with one learning rate an expert."""
+    rate = config.learning_rate or (ADAPTERS if config.lora_r else WEIGHTS)
+    rates = {"generation": rate, "understanding": config.learning_rate_understanding or rate}
+    groups = []
+    for expert, peak in rates.items():
+        own = [one for name, one in policy.parameters().items() if policy.kinds[name] == expert]
+        if own:
+            groups.append({"params": own, "lr": peak, "peak": peak, "expert": expert})
+    betas = (config.adam_beta1, config.adam_beta2)
+    return torch.optim.AdamW(groups, rate, betas, config.adam_epsilon, config.weight_decay)
+
+
+def build_run(config: TrainConfig, assignment: Assignment, accelerator: Accelerator, quiet: bool = False) -> Run:
+    """A run at its beginning."""
+    torch.manual_seed(config.seed)
+    config = replace(config, device=str(accelerator.device)) if config.device != "cpu" else config
+    policy = build_policy(config)
+    log = Log(config.output_dir, config.max_steps, accelerator, config.report_to, quiet)
+    samples = {sample.id: sample for sample in assignment.samples}
+    ground = Ground(policy, samples, assignment.reward, Launch(accelerator), config)
+    averages = Averages.start(policy.parameters(), config)
+    optimiser = build_optimiser(config, policy)
+    return Run(config, ground, assignment.held_out, optimiser, averages, log, Progress(), config.output_dir)
+
+
+def learning_rates(run: Run) -> Sequence[str]:
+    """One line a group of parameters: whose they are, how many, how fast they learn."""
+    return [
+        f"{group['expert']}: {sum(one.numel() for one in group['params']):,} parameters, rate {group['peak']:g}"
+        for group in run.optimiser.param_groups
+    ]

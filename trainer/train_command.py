@@ -1,0 +1,130 @@
+"""harness train: reads a recipe, trains, and leaves a run folder that goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+import yaml
+from accelerate import Accelerator
+
+from harness.ending import DONE
+from harness.json_lines import write_json
+from trainer.build import build_assignment, build_run, learning_rates
+from trainer.checkpoint import find_checkpoint, read_checkpoint
+from trainer.cost import cost_lines
+from trainer.recipe import read_recipe, resolved
+from trainer.run import Run, restore
+from trainer.train import train
+from trainer.train_config import TrainConfig
+
+Alias = tyro.conf.arg
+
+
+@dataclass(frozen=True)
+class TrainFlags:
+    """Improve a model with the reward of a task. A recipe holds the settings; `--set a.b=value` changes one of them."""
+
+    config: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction, Alias(aliases=["-C"])] = ()
+    """A recipe; a second one changes the first."""
+    set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, Alias(aliases=["-s"])] = ()
+    """One setting, such as learning_rate=1e-4 or sampler.window_size=3; may be given many times."""
+    model: Annotated[str | None, Alias(aliases=["-M"])] = None
+    """The model, over the recipe."""
+    task: Annotated[str | None, Alias(aliases=["-t"])] = None
+    """The training task, over the recipe."""
+    output_dir: Annotated[Path | None, Alias(aliases=["-o", "--output-path"])] = None
+    """Folder of the run, over the recipe."""
+    resume: Literal["auto", "none"] = "auto"
+    """Go on from the newest checkpoint in the folder, or refuse a folder that holds any."""
+    plan: bool = False
+    """Print what an update costs, and stop."""
+    dry_run: bool = False
+    """Check everything that needs no model, print the settings, and stop."""
+    verbosity: Annotated[Literal["normal", "quiet"], Alias(aliases=["-v"])] = "normal"
+    """quiet shows no progress."""
+
+
+class Stop:
+    """Whether a signal has asked the run to end after its update."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __call__(self) -> bool:
+        return self.asked
+
+    def ask(self, _number: int, _frame: object) -> None:
+        """What SIGTERM and SIGUSR1 do."""
+        self.asked = True
+
+
+def main(arguments: list[str]) -> int:
+    """Runs `harness train`; gives the exit code."""
+    flags = tyro.cli(TrainFlags, args=arguments, prog="harness train")
+    config = read_flags(flags)
+    assignment = build_assignment(config)
+    if flags.plan:
+        print("\n".join(cost_lines(config, assignment)))
+        return DONE
+    if flags.dry_run:
+        print(yaml.safe_dump(resolved(config), sort_keys=False).rstrip())
+        print("nothing was trained")
+        return DONE
+    checkpoint = find_checkpoint(config.output_dir / "checkpoints")
+    if checkpoint is not None and flags.resume == "none":
+        raise ValueError(f"{config.output_dir} holds a run already; choose another --output-dir or --resume auto")
+    found = None if checkpoint is None else read_checkpoint(checkpoint)
+    trackers = list(config.report_to) or None
+    accelerator = Accelerator(cpu=config.device == "cpu", log_with=trackers, project_dir=config.output_dir)
+    run = build_run(config, assignment, accelerator, flags.verbosity == "quiet")
+    begin(run, assignment.warnings, flags.verbosity == "quiet")
+    if found is not None:
+        restore(run, found)
+    stop = Stop()
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, stop.ask)
+    with run.log.progress:
+        why = train(run, stop)
+    finish(run, why)
+    return DONE
+
+
+def read_flags(flags: TrainFlags) -> TrainConfig:
+    """The configuration of a command line."""
+    config = read_recipe(flags.config, flags.set)
+    over = {name: value for name in ("model", "task", "output_dir") if (value := getattr(flags, name)) is not None}
+    return replace(config, **over)
+
+
+def begin(run: Run, warnings: tuple[str, ...], quiet: bool) -> None:
+    """The folder, the settings as resolved, and what is trained at which rate."""
+    if not run.launch.first:
+        return
+    run.out.mkdir(parents=True, exist_ok=True)
+    (run.out / "config.yaml").write_text(yaml.safe_dump(resolved(run.config), sort_keys=False), encoding="utf-8")
+    if run.config.report_to:
+        run.log.accelerator.init_trackers("image-harness", {})
+    if not quiet:
+        for line in [*learning_rates(run), *(f"warning: {warning}" for warning in warnings)]:
+            print(line, file=sys.stderr)
+
+
+def finish(run: Run, why: str) -> None:
+    """The curves, and a summary of how training went."""
+    run.log.plot()
+    if run.config.report_to:
+        run.log.accelerator.end_training()
+    if not run.launch.first:
+        return
+    history = run.progress.history
+    summary = {"ended": why, "updates": run.progress.step, "held_out": history}
+    write_json(run.out / "training.json", json.loads(json.dumps(summary).replace("-Infinity", "null")))
+    print(f"{why} after {run.progress.step} updates; {run.out}")
+    if len(history) > 1:
+        print(f"held out: {history[0]['held_out']:.3f} before, {history[-1]['held_out']:.3f} now")

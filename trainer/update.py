@@ -1,0 +1,142 @@
+"""One optimiser step: micro-batches of trajectories to gradients, agreed over processes.
+
+Shapes: B trajectories of a micro-batch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from trainer.adapter import only, swapped
+from trainer.averages import Averages
+from trainer.launch import Launch
+from trainer.loss import balance
+from trainer.objective import Figures, Still, image_terms, speeds, stacks, text_terms
+from trainer.policy_unified import UnifiedPolicy, chunks
+from trainer.train_config import TrainConfig
+from trainer.trajectory import Trajectory
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A trajectory and how much better than its group it was."""
+
+    trajectory: Trajectory
+    images: tuple[float, ...]
+    """The advantage of each drawing"""
+    texts: tuple[float, ...]
+    """The advantage of each text"""
+
+
+def useful(lessons: Sequence[Lesson], config: TrainConfig) -> list[Lesson]:
+    """Lessons that have a gradient: all of them where a divergence is weighed, else those with an advantage."""
+    anchored = config.image.beta > 0 or config.text.beta > 0 or config.image.beta_ema > 0 or config.image.loss == "nft"
+    whole = [one for one in lessons if one.trajectory.generation.response is not None]
+    return whole if anchored else [one for one in whole if any((*one.images, *one.texts))]
+
+
+def accumulate(
+    policy: UnifiedPolicy,
+    lessons: Sequence[Lesson],
+    config: TrainConfig,
+    averages: Averages,
+    scored: int,
+    aligned: bool,
+) -> dict[str, float]:
+    """Adds the gradients of all lessons to the parameters; gives sums over trajectories of each figure.
+
+    The loss is divided by the number of scored trajectories of the whole update, so that no split changes it.
+    """
+    sums: dict[str, float] = {}
+    kinds = [one.trajectory.kinds for one in lessons]
+    for places in chunks(kinds, config.per_device_train_batch_size):
+        part = [lessons[place] for place in places]
+        losses, figures = batch_loss(policy, part, config, averages, aligned)
+        (losses.sum() / scored).backward()  # type: ignore[no-untyped-call]
+        figures["loss"] = losses.detach()
+        for name, values in figures.items():
+            sums[name] = sums.get(name, 0.0) + float(values.sum())
+            sums[f"{name}.count"] = sums.get(f"{name}.count", 0.0) + len(values)
+    return sums
+
+
+def batch_loss(
+    policy: UnifiedPolicy, lessons: Sequence[Lesson], config: TrainConfig, averages: Averages, aligned: bool
+) -> tuple[Tensor, Figures]:
+    """Loss (B,) of a micro-batch and its figures."""
+    trajectories = [one.trajectory for one in lessons]
+    device = policy.bagel.device
+    image = torch.tensor([one.images for one in lessons], dtype=torch.float32, device=device)
+    text = torch.tensor([one.texts for one in lessons], dtype=torch.float32, device=device)
+    found = stacks(trajectories, config.image, device, policy.sampler.scale)
+    still = look(policy, trajectories, config, averages, aligned)
+    figures: Figures = {}
+    parameters = policy.parameters()
+    with only(parameters, policy.kinds, "understanding"):
+        replayed = policy.replay(trajectories, train=policy.script.think)
+    with only(parameters, policy.kinds, "generation"):
+        velocity = speeds(policy, replayed, found)
+    drawn = []
+    for number, stack in enumerate(found):
+        others = tuple(None if one is None else one[number] for one in (still.reference, still.old, still.average))
+        terms, more = image_terms(config.image, stack, velocity[number], image[:, number], others, aligned)
+        drawn.append(terms)
+        figures.update(more)
+    written = None
+    for number, texts in enumerate(replayed.texts):
+        reference = None if still.texts is None else still.texts[number]
+        terms, more = text_terms(config.text, texts, text[:, number], reference, aligned)
+        written = terms if written is None else written + terms
+        figures.update(more)
+    return balance(written, torch.cat(drawn, dim=1), config.text.weight), figures
+
+
+@torch.no_grad()
+def look(
+    policy: UnifiedPolicy, trajectories: Sequence[Trajectory], config: TrainConfig, averages: Averages, aligned: bool
+) -> Still:
+    """What the reference, the slow policy and the average say, each asked only where the loss needs it."""
+    found = stacks(trajectories, config.image, policy.bagel.device, policy.sampler.scale)
+    reference = old = average = texts = None
+    if config.image.beta > 0 or (config.text.beta > 0 and policy.script.think):
+        with policy.reference():
+            replayed = policy.replay(trajectories, train=False)
+            texts = replayed.texts if config.text.beta > 0 else None
+            reference = speeds(policy, replayed, found) if config.image.beta > 0 else None
+    if config.image.loss.startswith("nft") or (config.image.loss == "awm" and not aligned):
+        with swapped(policy.parameters(), averages.old):
+            old = speeds(policy, policy.replay(trajectories, train=False), found)
+    if config.image.loss == "awm" and config.image.beta_ema > 0:
+        with swapped(policy.parameters(), averages.slow):
+            average = speeds(policy, policy.replay(trajectories, train=False), found)
+    return Still(reference, old, average, texts)
+
+
+def take_step(
+    policy: UnifiedPolicy,
+    optimiser: torch.optim.Optimizer,
+    launch: Launch,
+    config: TrainConfig,
+    sums: Mapping[str, float],
+) -> tuple[bool, float]:
+    """Adds gradients over processes and takes the step; False where any process has a number that is none.
+
+    All processes decide alike, before gradients are clipped (method.md 9.3).
+    """
+    parameters = list(policy.parameters().values())
+    launch.sum_gradients(parameters)
+    norm = torch.nn.utils.get_total_norm([one.grad for one in parameters if one.grad is not None])
+    finite = bool(torch.isfinite(norm)) and all(math.isfinite(value) for value in sums.values())
+    if launch.any(not finite):
+        optimiser.zero_grad(set_to_none=True)
+        return False, float(norm)
+    torch.nn.utils.clip_grads_with_norm_(parameters, config.max_grad_norm, norm)
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
+    policy.version += 1
+    return True, float(norm)
