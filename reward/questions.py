@@ -19,7 +19,7 @@ from reward.reward import Reward, check_range
 from reward.verdict import Score, Verdict
 from reward.verifier import Query, Verifier
 from tasks.registry import unknown
-from tasks.sample import Generation, Question, Response
+from tasks.sample import Generation, Question
 from tasks.task import RewardSpec
 
 NOT_ASKED = "not asked"
@@ -71,17 +71,17 @@ class QuestionsReward:
         known: list[list[Verdict | None]] = [[None] * len(one.sample.questions) for one in generations]
         for wave in waves_of(self.options.gating):
             cells = [
-                (row, place, one.response, one.sample.questions[place])
+                (row, place, one, one.sample.questions[place])
                 for row, one in enumerate(generations)
                 if one.response is not None
                 for place in wave(one.sample.questions, known[row])
             ]
-            verdicts = self._ask([(response, question) for _, _, response, question in cells])
+            verdicts = self._ask([(one, question) for _, _, one, question in cells])
             for (row, place, _, _), verdict in zip(cells, verdicts, strict=True):
                 known[row][place] = verdict
         return [self._judge(one, verdicts) for one, verdicts in zip(generations, known, strict=True)]
 
-    def _ask(self, asked: Sequence[tuple[Response, Question]]) -> list[Verdict]:
+    def _ask(self, asked: Sequence[tuple[Generation, Question]]) -> list[Verdict]:
         replies = self.verifier.ask([self._query(*one) for one in asked]) if asked else []
         if len(replies) != len(asked):
             raise ValueError(f"verifier {self.verifier.id!r} gave {len(replies)} replies to {len(asked)} queries")
@@ -91,10 +91,13 @@ class QuestionsReward:
             for (_, question), reply in zip(asked, replies, strict=True)
         ]
 
-    def _query(self, response: Response, question: Question) -> Query:
+    def _query(self, generation: Generation, question: Question) -> Query:
         """The image first, so that all questions of an image share a prefix (method.md 3.3)."""
         text = self.options.template.replace("{question}", question.text)
-        return Query((response.image,), text, tuple(answer for answer in answer_values(question) if answer))
+        images = (generation.response.image,) if generation.response else ()
+        about = (generation.sample.id, generation.seed, question.id)
+        answers = tuple(answer for answer in answer_values(question) if answer)
+        return Query(images, text, answers, about=about)
 
     def _judge(self, generation: Generation, known: Known) -> Score:
         questions = generation.sample.questions

@@ -11,6 +11,7 @@ from tasks.sample import Generation
 REWARDS = {
     "questions": "reward.questions",
     "rubric": "reward.rubric",
+    "detector": "reward.detector",
 }
 """Kinds of reward; each module has a function `build(spec, verifier) -> Reward`."""
 

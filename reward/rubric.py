@@ -43,7 +43,8 @@ class Ask:
     def query(self) -> Query:
         """The next query."""
         query = query_of(self.call, self.generation.sample, self.response, self.questions, len(self.replies))
-        return replace(query, earlier=self.earlier)
+        about = (self.generation.sample.id, self.generation.seed, self.questions[0].group)
+        return replace(query, earlier=self.earlier, about=about)
 
 
 class RubricReward:

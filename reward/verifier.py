@@ -15,6 +15,7 @@ VERIFIERS = {
     "pixels": "reward.verifier_pixels",
     "http": "reward.verifier_http",
     "http-batch": "reward.verifier_http_batch",
+    "detector": "reward.verifier_detector",
 }
 """Verifier names; each module has a dataclass `Arguments` and a function `build(arguments) -> Verifier`."""
 
@@ -23,7 +24,7 @@ VERIFIERS = {
 class Query:
     """One question about images; `answers` are the words whose probability is wanted, none for an answer in free text.
 
-    Every field can change the reply, so every field belongs to the key of a cache.
+    Every field but the last can change the reply, so every other one belongs to the key of a cache.
     """
 
     images: tuple[Image, ...]
@@ -39,6 +40,8 @@ class Query:
     """Whether the text stands before the images."""
     attempt: int = 0
     """How often the same was asked in vain: a reply that could not be read must not come back out of a cache."""
+    about: tuple[str, int, str] = field(default=("", 0, ""), compare=False)
+    """Sample, seed and question that it is asked for, for replays; no server is told."""
 
 
 @dataclass(frozen=True, slots=True)
