@@ -31,7 +31,7 @@ def words(tmp_path: Path) -> Any:
     letters = [chr(one) for one in range(97, 123)]
     vocabulary = {word: place for place, word in enumerate(
         [*letters, *(one + "</w>" for one in letters), "<|startoftext|>", "<|endoftext|>"])}  # fmt: skip
-    return transformers.CLIPTokenizer(vocabulary, [], model_max_length=16)
+    return transformers.CLIPTokenizer(vocabulary, [], model_max_length=32)
 
 
 def test_instance_segmentation_gives_masks_and_the_boxes_around_them(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_classes_in_words_are_found_one_pass_a_class(tmp_path: Path, words: Any)
     torch.manual_seed(0)
     config = transformers.Owlv2Config(
         text_config={"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
-                     "vocab_size": 54, "max_position_embeddings": 16, "eos_token_id": 53, "pad_token_id": 53},
+                     "vocab_size": 54, "max_position_embeddings": 32, "eos_token_id": 53, "pad_token_id": 53},
         vision_config={"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
                        "image_size": 32, "patch_size": 16}, projection_dim=8)  # fmt: skip
     processor = transformers.Owlv2Processor(
@@ -125,7 +125,6 @@ def test_colours_are_read_from_the_object_on_grey_ground(tmp_path: Path, words: 
         PICTURE, [Located("dog", (0, 0, 40, 40), 0.9), Located("cup", (1, 1, 9, 9), 0.9)]
     )
     assert len(named) == 2
-    from reward.rules_geneval import COLOURS
 
     assert set(named) <= set(COLOURS)
 
