@@ -26,6 +26,8 @@ class Arguments:
     path: Path
     """A folder in GenEval's layout (00000/metadata.jsonl, 00000/samples/0000.png), a run folder of ours, a folder with
     a JSONL file of its pictures, or that file; its lines hold `prompt` and `path`, or `sample`, `index` and `image`."""
+    grid: int = 1
+    """Columns, and rows, of files that hold several images of a prompt as tiles, row by row (DPG-Bench, OneIG: 2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,12 @@ class Stored:
 class FolderModel:
     """Hands out stored pictures; a request and its seed say which, through the plan."""
 
-    def __init__(self, path: Path, setting: Setting) -> None:
-        stored = index_of(path, setting.plan)
+    def __init__(self, path: Path, setting: Setting, grid: int = 1) -> None:
+        if grid < 1:
+            raise ValueError(f"grid= is a number of columns of at least 1, not {grid}")
+        stored = from_names(path, setting.plan, grid) if grid > 1 else index_of(path, setting.plan)
+        self.grid = grid
+        self.tiles = {(cell.prompt, cell.seed): cell.index for cell in setting.plan}
         samples: dict[str, dict[str, int]] = {}
         for cell in setting.plan:
             same = samples.setdefault(cell.prompt, {})
@@ -85,7 +91,7 @@ class FolderModel:
                 if image.width * image.height > LARGEST:
                     raise RequestFailed(Failure("missing_image", f"{path.name} has more than {LARGEST} pixels"))
                 image.load()
-                return image.copy()
+                return image.copy() if self.grid == 1 else tile(image, self.grid, self.tiles[request.prompt, seed])
         except FileNotFoundError:
             raise RequestFailed(Failure("missing_image", f"{path} does not exist")) from None
         except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
@@ -116,11 +122,21 @@ def index_of(path: Path, plan: Sequence[Cell]) -> Stored:
     )
 
 
-def from_names(path: Path, plan: Sequence[Cell]) -> Stored:
+def tile(image: Image.Image, grid: int, index: int) -> Image.Image:
+    """One tile of a grid, row by row; ValueError for a picture whose sides are no multiple of the grid's."""
+    if image.width % grid or image.height % grid:
+        raise ValueError(f"its {image.width} x {image.height} pixels are no grid of {grid} x {grid} tiles")
+    width, height = image.width // grid, image.height // grid
+    left, top = index % grid * width, index // grid * height
+    return image.crop((left, top, left + width, top + height))
+
+
+def from_names(path: Path, plan: Sequence[Cell], grid: int = 1) -> Stored:
     """Pictures named by their samples, as most benchmarks name them: ID.png, and ID_0.png, ID_1.png for several."""
     found: dict[tuple[str, int], tuple[Path, str | None]] = {}
     for cell in plan:
-        names = [f"{cell.sample}_{cell.index}", *([cell.sample] if cell.index == 0 else [])]
+        whole = [cell.sample] if cell.index < grid * grid else []
+        names = [f"{cell.sample}_{cell.index}", *whole] if grid == 1 else whole
         if not Path(cell.sample).is_absolute() and ".." not in Path(cell.sample).parts:
             places = [path / f"{name}{ending}" for name in names for ending in (".png", ".jpg", ".jpeg", ".webp")]
             there = next((place for place in places if place.is_file()), None)
@@ -202,4 +218,4 @@ def from_lines(path: Path, images: int) -> Stored:
 
 def build(arguments: Arguments, setting: Setting) -> FolderModel:
     """The pictures of a folder as a model."""
-    return FolderModel(arguments.path, setting)
+    return FolderModel(arguments.path, setting, arguments.grid)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from harness.assemble import build_reward, load_task
-from harness.model import Cell, Setting
+from harness.model import Cell, RequestFailed, Setting
 from harness.model_folder import Arguments, build
 from reward.marks import Unreadable, read_marks, value_of
 from reward.verifier import Reply
@@ -198,3 +198,20 @@ def test_pictures_named_by_their_samples_are_found(tmp_path: Path) -> None:
     model = build(Arguments(tmp_path), Setting("cpu", plan))
     assert model.record["pictures"] == 3
     assert model.generate([Request("p701")], [0])[0].image.size == (8, 8)  # type: ignore[union-attr]
+
+
+def test_a_grid_is_cut_into_its_tiles_row_by_row(tmp_path: Path) -> None:
+    colours = ("red", "lime", "blue", "white")
+    grid = Image.new("RGB", (8, 6))
+    for place, colour in enumerate(colours):
+        grid.paste(Image.new("RGB", (4, 3), colour), (place % 2 * 4, place // 2 * 3))
+    grid.save(tmp_path / "a.png")
+    Image.new("RGB", (7, 6)).save(tmp_path / "b.png")
+    plan = tuple(Cell(name, index, seed=index, prompt=name) for name in ("a", "b") for index in range(4))
+    model = build(Arguments(tmp_path, grid=2), Setting("cpu", plan))
+    shown = model.generate([Request("a")] * 4, [0, 1, 2, 3])
+    assert [one.image.getpixel((1, 1)) for one in shown] == [  # type: ignore[union-attr]
+        Image.new("RGB", (1, 1), one).getpixel((0, 0)) for one in colours
+    ]
+    with pytest.raises(RequestFailed, match="no grid of 2 x 2 tiles"):
+        model.generate([Request("b")], [0])

@@ -188,3 +188,13 @@ def test_a_part_with_a_range_of_its_own_has_bounds_inside_it() -> None:
 def test_weights_that_could_not_be_used_are_named(more: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         task(TWO, **more)
+
+
+def test_marks_from_one_to_five_are_told_as_marks_and_released_rounding_is_kept() -> None:
+    some = [sample("1", tags=("a",)), sample("2", tags=("a",)), sample("3", tags=("b",))]
+    scores: dict[str, float | None] = {"1": 0.0, "2": 1 / 3, "3": 1.0}
+    marks = results(task(some, "mean of tags", scale=4.0, offset=1.0), scores)["metrics"][0]
+    assert marks["value"] == pytest.approx(((1 + 7 / 3) / 2 + 5) / 2)
+    assert marks["range"] == [1.0, 5.0]
+    rounded = task(some, "mean of tags", scale=4.0, offset=1.0, decimals={"image": 1, "tag": 1})
+    assert results(rounded, scores)["metrics"][0]["value"] == pytest.approx((round((1 + 2.3) / 2, 1) + 5) / 2)
