@@ -230,7 +230,12 @@ def test_a_full_disk_stops_before_any_work(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
 def test_a_stopped_run_saves_what_it_made_and_goes_on(tmp_path: Path, number: int, code: int) -> None:
     arguments = [*FAST, "-a", "pause=0.05", "--limit", "10", "-b", "2", "-o", str(tmp_path)]
-    process = subprocess.Popen([sys.executable, "-m", "harness.main", *arguments], cwd=ROOT, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "harness.main", *arguments],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores Ctrl-C
+    )
     while size_of(tmp_path) < 3000:
         time.sleep(0.01)
     process.send_signal(number)
