@@ -49,7 +49,9 @@ def open_module(kind: str, name: str, registry: Mapping[str, str], given: Mappin
 
 
 def load_task(name: str, arguments: Mapping[str, Any]) -> Task:
-    """A task by its registered or dotted name."""
+    """A task by its registered or dotted name, or by the name of a question file, which ends in .jsonl."""
+    if name.endswith(".jsonl"):
+        return load_task("questions", {"path": name, **arguments})
     task: Task = open_module("task", name, TASKS, arguments, "load")()
     return task
 

@@ -13,6 +13,7 @@ TASKS = {
     "scenes": "tasks.scenes",
     "scenes-reason": "tasks.scenes_reason",
     "scenes-edit": "tasks.scenes_edit",
+    "questions": "tasks.question_file",
     "geneval": "tasks.geneval",
     "geneval-rewritten": "tasks.geneval_rewritten",
     "geneval-plus": "tasks.geneval_plus",
