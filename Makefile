@@ -42,7 +42,10 @@ proof: $(VENV)/dev
 	$(BIN)/python -m benchmarks.tiny
 
 pretrain: $(VENV)/core
-	$(BIN)/python -m trainer.pretrain --out runs/pretrain
+	$(BIN)/python -m trainer.pretrain --course draw --steps 4000 --out runs/draw
+	$(BIN)/python -m trainer.pretrain --course look --steps 480 --decay 0 --start runs/draw/tiny --out runs/look
+	$(BIN)/python -m trainer.pretrain --course all --steps 1350 --lr 3e-3 --decay 0.5 --start runs/look/tiny --out runs/all
+	$(BIN)/python -m trainer.pretrain --course polish --steps 380 --lr 2.5e-3 --decay 1 --start runs/all/tiny --out runs/tiny
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

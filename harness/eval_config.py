@@ -22,6 +22,8 @@ class EvalConfig:
     """Arguments of the model: k=v,k=v, JSON, or @file.json."""
     gen_kwargs: str = ""
     """Arguments of the model laid over --model-args, for those that say how it draws."""
+    reason: bool = False
+    """Think before drawing, with a model that can."""
     task: Annotated[str, Alias(aliases=["-t", "--tasks"])] = "scenes"
     """A name printed by `harness ls tasks`, or a dotted module; several with commas between them."""
     task_args: str = ""

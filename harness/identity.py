@@ -155,7 +155,8 @@ def identity_of(content: Mapping[str, Any], config: Mapping[str, Any]) -> dict[s
 
 def model_arguments(config: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of the model, with those that say how it draws laid over them."""
-    return {**parse_arguments(config["model_args"]), **parse_arguments(config.get("gen_kwargs", ""))}
+    thinks = {"reason": True} if config.get("reason") else {}
+    return {**parse_arguments(config["model_args"]), **parse_arguments(config.get("gen_kwargs", "")), **thinks}
 
 
 def check_same(found: Mapping[str, Any], wanted: Mapping[str, Any], folder: Path) -> None:

@@ -11,9 +11,12 @@ from harness.bagel.checkpoint import digest, load_into, read_weights
 from harness.bagel.config import BagelConfig, LanguageConfig, read_json
 from harness.bagel.guidance import Guidance, Renorm
 from harness.bagel.model import Bagel
+from harness.bagel.prompts import Prompts
 from harness.bagel.tokenizer import TextCoder
-from harness.bagel.unified import Drawing, Unified
+from harness.bagel.unified import Drawing, Thinking, Unified
 from harness.bagel.vae import build_image_space
+from harness.bagel.vit import VitConfig
+from harness.bagel.write import Sampling
 from harness.model import Setting
 from tasks.scene import SIDE
 
@@ -31,7 +34,7 @@ class Arguments:
     """Grid points of the sampler; one fewer is the number of steps."""
     shift: float = 1.0
     """Timestep shift of the grid."""
-    guidance: float = 3.0
+    guidance: float = 2.0
     """Text guidance scale; 1 draws without guidance."""
     low: float = 0.0
     """Guidance applies to noise levels above this one."""
@@ -39,6 +42,14 @@ class Arguments:
     """How a guided velocity is rescaled: global, channel, text_channel or none."""
     rows: int = 8
     """Images drawn together; a chunk of fixed shape, so that the batch size changes no image."""
+    reason: bool = False
+    """Write a plan before drawing; `--reason` says the same."""
+    temperature: float = 0.3
+    """Of the plan's words."""
+    longest: int = 32
+    """Most tokens of a plan."""
+    prompts: Path = SHIPPED / "prompts.json"
+    """File with the fixed texts: how a plan is asked for, and so on."""
 
 
 def read_config(folder: Path) -> BagelConfig:
@@ -46,12 +57,14 @@ def read_config(folder: Path) -> BagelConfig:
     found = read_json(folder / "config.json")
     try:
         language = LanguageConfig.read(read_json(folder / "llm_config.json"))
+        eyes = VitConfig.read(read_json(folder / "vit_config.json")) if found["visual_und"] else None
         return BagelConfig(
             language,
-            None,
+            eyes,
             None,
             latent_patch_size=int(found["latent_patch_size"]),
             max_latent_size=int(found["max_latent_size"]),
+            vit_max_num_patch_per_side=eyes.side if eyes else 70,
             prediction=found["prediction"],
         )
     except (KeyError, TypeError) as error:
@@ -76,12 +89,17 @@ def build(arguments: Arguments, setting: Setting) -> Unified:
     guidance = Guidance(arguments.guidance, 1.0, arguments.low, 1.0, arguments.renorm)
     drawing = Drawing(arguments.points, arguments.shift, guidance, SIDE, SIDE, arguments.rows)
     weights = digest(arguments.weights / "ema.safetensors")
+    thinking, prompts = None, Prompts.read(arguments.prompts)
+    if arguments.reason:
+        thinking = Thinking(prompts, Sampling(arguments.temperature, 1.0, arguments.longest))
     record = {
         "class": "harness.bagel.unified.Unified",
         "weights_digest": weights,
-        "generation": asdict(drawing),
+        "generation": {**asdict(drawing), "thinking": asdict(thinking.sampling) if thinking else None},
+        "prompts_sha256": prompts.digest if thinking else None,
         "dtype": "float32",
         "torch": torch.__version__,
         "parameters": sum(parameter.numel() for parameter in bagel.parameters()),
     }
-    return Unified(f"tiny@{weights[:12]}", record, bagel, build_image_space(bagel.config.vae), coder, drawing)
+    name = f"tiny@{weights[:12]}" + ("+think" if thinking else "")
+    return Unified(name, record, bagel, build_image_space(bagel.config.vae), coder, drawing, thinking)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 VERIFIERS = {
     "pixels": "reward.verifier_pixels",
+    "tiny": "harness.verifier_tiny",
     "http": "reward.verifier_http",
     "http-batch": "reward.verifier_http_batch",
     "detector": "reward.verifier_detector",

@@ -18,7 +18,7 @@ from trainer.lesson import Lesson, draw, edit, infer, know, think
 from trainer.look import answer, describe
 from trainer.repair import reflect
 
-Course = Literal["draw", "look", "all"]
+Course = Literal["draw", "look", "all", "polish"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,17 @@ COURSES: dict[Course, dict[str, Portion]] = {
         "know": Portion(know, 4, every=3),
         "reflect": Portion(reflect, 16, 2, 0.05, every=3),
     },
+    "polish": {
+        "draw": Portion(draw, 48, 3, 0.1),
+        "answer": Portion(answer, 24, every=3),
+        "edit": Portion(edit, 24, 2, 0.05, every=3),
+        "think": Portion(think, 24, 2, 0.1, every=3),
+        "infer": Portion(infer, 4, every=3),
+        "know": Portion(know, 2, every=3),
+        "reflect": Portion(reflect, 16, 2, 0.05, every=3),
+    },
 }
-"""First it learns to draw, then to look, then everything together."""
+"""First it learns to draw, then to look, then everything together; last, drawing again with the rest kept up."""
 
 
 def lessons_of(course: Course, step: int) -> dict[str, Portion]:

@@ -36,7 +36,7 @@ class PretrainConfig:
     out: Path = Path("runs/pretrain")
     """Folder of checkpoints and the log; a run found there is continued."""
     course: Course = "draw"
-    """What is taught: draw, look, or all."""
+    """What is taught: draw, look, all, or polish."""
     start: Path | None = None
     """Folder of weights to begin with; from nothing when not given."""
     steps: int = 4000

@@ -14,14 +14,17 @@ from typing import Any
 import torch
 from PIL import Image
 
-from harness.bagel.context import Context
 from harness.bagel.draw import Contexts, draw, noise_for
 from harness.bagel.guidance import Guidance
 from harness.bagel.model import Bagel, Canvas
-from harness.bagel.pixels import from_patches, to_pictures
+from harness.bagel.pixels import from_patches, to_patches, to_pictures, to_tensor
+from harness.bagel.prompts import Prompts
 from harness.bagel.schedule import sigma_grid
 from harness.bagel.tokenizer import TextCoder
 from harness.bagel.vae import ImageSpace
+from harness.bagel.view import View
+from harness.bagel.walk import Walk, given_image, given_text, wrote_text
+from harness.bagel.write import Sampling, write
 from tasks.sample import Request, Response
 
 TEXT_BUCKET = 16
@@ -43,6 +46,14 @@ class Drawing:
 
 
 @dataclass(frozen=True, slots=True)
+class Thinking:
+    """How a plan is written before an image is drawn (method.md 2.4)."""
+
+    prompts: Prompts
+    sampling: Sampling
+
+
+@dataclass(frozen=True, slots=True)
 class Unified:
     """A model of the harness's contract over a Bagel."""
 
@@ -52,37 +63,73 @@ class Unified:
     space: ImageSpace
     coder: TextCoder
     drawing: Drawing
+    thinking: Thinking | None = None
+    """None draws at once"""
 
     @torch.inference_mode()
     def generate(self, requests: Sequence[Request], seeds: Sequence[int]) -> list[Response]:
-        """One response a request, in order; chunks never mix texts of different padded length."""
-        texts = [self.coder.encode(request.prompt) for request in requests]
-        buckets: dict[int, list[int]] = defaultdict(list)
-        for number, text in enumerate(texts):
-            buckets[-(-len(text) // TEXT_BUCKET) * TEXT_BUCKET].append(number)
-        pictures: dict[int, Image.Image] = {}
-        for length, members in buckets.items():
-            for chunk in _chunks(members, self.drawing.rows):
-                drawn = self.draw_chunk([texts[one] for one in chunk], [seeds[one] for one in chunk], length)
-                pictures.update(zip(chunk, drawn, strict=False))
-        return [Response(pictures[number]) for number in range(len(requests))]
+        """One response a request, in order; chunks never mix texts of different padded length, or numbers of sources.
 
-    def draw_chunk(self, texts: list[list[int]], seeds: list[int], length: int) -> list[Image.Image]:
-        """Pictures of at most `rows` texts, each padded to `length` tokens."""
+        ValueError for an image to edit that a model without eyes cannot read.
+        """
+        texts = [self.coder.encode(request.prompt) for request in requests]
+        alike: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for number, (text, request) in enumerate(zip(texts, requests, strict=True)):
+            alike[padded(len(text)), len(request.sources)].append(number)
+        found: dict[int, Response] = {}
+        for (length, _), members in alike.items():
+            for start in range(0, len(members), self.drawing.rows):
+                chunk = members[start : start + self.drawing.rows]
+                full = [*chunk, *[chunk[-1]] * (self.drawing.rows - len(chunk))]
+                answers = self.answer([requests[one] for one in full], [texts[one] for one in full],
+                                      [seeds[one] for one in full], length)  # fmt: skip
+                found.update(zip(chunk, answers, strict=False))
+        return [found[number] for number in range(len(requests))]
+
+    def answer(
+        self, requests: Sequence[Request], texts: Sequence[list[int]], seeds: Sequence[int], length: int
+    ) -> list[Response]:
+        """Responses to one chunk, walked as method.md 2.2 has it: think, sources, prompt, plan, picture."""
+        bagel, walk = self.bagel, Walk.begin(len(requests), self.bagel.device)
+        if self.thinking:
+            walk = given_text(bagel, walk, [self.coder.encode(self.thinking.prompts.think)] * len(requests))
+        for sources in zip(*(request.sources for request in requests), strict=True):
+            walk = given_image(bagel, walk, [self.view(source) for source in sources])
+        walk = given_text(bagel, walk, texts, length)
+        plans = [""] * len(requests)
+        if self.thinking:
+            written = [one.ids for one in write(bagel, walk.main, self.thinking.sampling, seeds)]
+            walk = wrote_text(bagel, walk, written, private=True, last=True, length=self.thinking.sampling.most + 1)
+            plans = [self.coder.decode(ids) for ids in written]
+        pictures = self.draw(Contexts(walk.main, walk.text_free, walk.image_free), seeds)
+        return [Response(picture, plan) for picture, plan in zip(pictures, plans, strict=True)]
+
+    def draw(self, contexts: Contexts, seeds: Sequence[int]) -> list[Image.Image]:
+        """One picture a seed."""
         drawing, config = self.drawing, self.bagel.config
-        spare = drawing.rows - len(texts)
-        main, _ = self.bagel.read_text(
-            Context.empty(drawing.rows, self.bagel.device), [*texts, *[texts[-1]] * spare], length
-        )
         rows, columns = drawing.height // config.downsample, drawing.width // config.downsample
-        canvas = Canvas.of([(rows, columns)] * drawing.rows, config.max_latent_size, self.bagel.device)
-        noise = noise_for([*seeds, *[seeds[-1]] * spare], rows * columns, config.token_width).to(self.bagel.device)
-        contexts = Contexts(main, Context.empty(drawing.rows, self.bagel.device))
+        canvas = Canvas.of([(rows, columns)] * len(seeds), config.max_latent_size, self.bagel.device)
+        noise = noise_for(seeds, rows * columns, config.token_width).to(self.bagel.device)
         sigmas = sigma_grid(drawing.points, drawing.shift).tolist()
         latents = draw(self.bagel, contexts, noise, sigmas, canvas, drawing.guidance)
-        pixels = self.space.decode(from_patches(latents, config.latent_patch_size, rows, columns))
-        return to_pictures(pixels)[: len(texts)]
+        return to_pictures(self.space.decode(from_patches(latents, config.latent_patch_size, rows, columns)))
+
+    def view(self, picture: Image.Image) -> View:
+        """A source as the model reads it, brought to the size of what it draws."""
+        config, size = self.bagel.config, (self.drawing.width, self.drawing.height)
+        if config.vit is None:
+            raise ValueError(f"{self.id} has no eyes and cannot edit an image")
+        whole = picture.convert("RGB") if picture.size == size else picture.convert("RGB").resize(size)
+        pixels = to_tensor([whole]).to(self.bagel.device)
+        side, patch = config.downsample, config.vit.patch_size
+        return View(
+            to_patches(self.space.encode(pixels), config.latent_patch_size)[0],
+            (whole.height // side, whole.width // side),
+            to_patches(pixels, patch)[0],
+            (whole.height // patch, whole.width // patch),
+        )
 
 
-def _chunks(members: list[int], size: int) -> list[list[int]]:
-    return [members[start : start + size] for start in range(0, len(members), size)]
+def padded(length: int) -> int:
+    """The length to which a text of so many tokens is padded."""
+    return -(-length // TEXT_BUCKET) * TEXT_BUCKET
