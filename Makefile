@@ -34,6 +34,7 @@ test: $(VENV)/dev
 
 proof: $(VENV)/dev
 	$(BIN)/python -m benchmarks.parity
+	$(BIN)/python -m benchmarks.rollout
 	$(BIN)/python -m benchmarks.published
 	$(BIN)/python -m benchmarks.pixels
 	$(BIN)/python -m benchmarks.overlap

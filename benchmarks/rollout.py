@@ -1,0 +1,86 @@
+"""A group of images that think before they are drawn, together and one at a time: `python -m benchmarks.rollout`.
+
+Both ways run the same code on the same weights. One at a time, each image gets a copy of the prompt's cache, as a loop
+over images that keeps caches to itself would make it. Times are this process's own, on one thread, so that a busy
+machine changes the ratios little.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from harness.bagel.context import Context
+from harness.bagel.draw import Contexts, draw, noise_for
+from harness.bagel.guidance import Guidance
+from harness.bagel.model import Bagel, Canvas
+from harness.bagel.schedule import sigma_grid
+from harness.bagel.walk import Walk, given_text, wrote_text
+from harness.bagel.write import Sampling, write
+from harness.model_tiny import SHIPPED, read_bagel
+
+GROUP, TOKENS, POINTS, ROUNDS = 8, 24, 25, 3
+NEVER = "<|unknown|>"
+"""Ends a text in place of the end mark, so that every thought has the same number of tokens."""
+
+
+def roll_out(bagel: Bagel, walk: Walk, end: int, seeds: Sequence[int]) -> tuple[float, float, torch.Tensor]:
+    """Seconds to write the thoughts, seconds to draw, and the latents."""
+    config, special = bagel.config, bagel.special
+    start = time.process_time()
+    bagel.special = replace(special, end=end)
+    texts = write(bagel, walk.main, Sampling(most=TOKENS), seeds)
+    bagel.special = special
+    assert all(len(text.log_probs) == TOKENS for text in texts), "a thought ended early"
+    written = time.process_time()
+    walk = wrote_text(bagel, walk, [text.ids for text in texts], private=True, last=False)
+    side = config.max_latent_size
+    canvas = Canvas.of([(side, side)] * len(seeds), side)
+    noise = noise_for(seeds, side * side, config.token_width)
+    guidance = Guidance(3.0, 1.0, 0.0, 1.0, "none")
+    contexts = Contexts(walk.main, walk.text_free)
+    latents = draw(bagel, contexts, noise, sigma_grid(POINTS, 1.0).tolist(), canvas, guidance)
+    return written - start, time.process_time() - written, latents
+
+
+def copied(context: Context) -> Context:
+    """The same context in memory of its own."""
+    segments = (
+        replace(segment, layers=tuple((keys.clone(), values.clone()) for keys, values in segment.layers))
+        for segment in context.segments
+    )
+    return Context(tuple(segments), context.position.clone())
+
+
+def copy_walk(walk: Walk) -> Walk:
+    """All three contexts copied."""
+    return Walk(copied(walk.main), copied(walk.text_free), copied(walk.image_free))
+
+
+@torch.inference_mode()
+def main() -> None:
+    """Prints one line a round: seconds of both ways and their ratios, and how far the images lie apart."""
+    torch.set_num_threads(1)
+    bagel, coder = read_bagel(SHIPPED)
+    end, seeds = coder.tokenizer.token_to_id(NEVER), list(range(GROUP))
+    walk = given_text(bagel, Walk.begin(1), [coder.encode("think first , then draw .")])
+    walk = given_text(bagel, walk, [coder.encode("a photo of a red circle left of a blue square")])
+    roll_out(bagel, walk, end, seeds[:1])
+    print(f"{GROUP} images of one prompt, {TOKENS} thought tokens, {POINTS - 1} steps with text guidance, one thread")
+    for _ in range(ROUNDS):
+        thinking, drawing, together = roll_out(bagel, walk, end, seeds)
+        alone = [roll_out(bagel, copy_walk(walk), end, [seed]) for seed in seeds]
+        slow = [sum(one[part] for one in alone) for part in (0, 1)]
+        apart = (together - torch.cat([one[2] for one in alone])).abs().max().item()
+        print(
+            f"together {thinking:.2f} + {drawing:.2f} s, one at a time {slow[0]:.2f} + {slow[1]:.2f} s: "
+            f"thinking {slow[0] / thinking:.1f}x, drawing {slow[1] / drawing:.1f}x, "
+            f"both {sum(slow) / (thinking + drawing):.1f}x; largest difference {apart:.1e}"
+        )
+
+
+if __name__ == "__main__":
+    main()
