@@ -101,7 +101,7 @@ def budget_of(arguments: Any) -> Budget:
 def openai_endpoints(arguments: Arguments) -> list[Endpoint]:
     """The servers, addressed and authorised as the `openai` package does it.
 
-    Calls then travel over a leaner transport: the package takes three times the CPU (`benchmarks/http_verifier.py`).
+    Calls then travel over a leaner transport: the package takes five times the CPU (`benchmarks/http_verifier.py`).
     """
     try:
         from openai import OpenAI
