@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from diffusers import (
     AutoencoderDC,
@@ -280,3 +281,11 @@ def save_pipeline(name: str, folder: Path) -> Path:
         index["processor"] = ["transformers", "Qwen2VLProcessor"]
         (folder / "model_index.json").write_text(json.dumps(index))
     return folder
+
+
+def small_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Qwen-Image-Edit looks at a source at 1024 x 1024 pixels, whatever its size; here at 32 x 32."""
+    from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit as module
+
+    real = module.calculate_dimensions
+    monkeypatch.setattr(module, "calculate_dimensions", lambda _, ratio: real(32 * 32, ratio))

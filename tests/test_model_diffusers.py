@@ -18,7 +18,7 @@ from harness.model_diffusers import Arguments, DiffusersModel, build
 from harness.picture import picture_name
 from harness.pipeline import weights_digest
 from tasks.sample import Failure, Request, Response
-from tests.pipelines import make_pipeline, save_pipeline, sd15
+from tests.pipelines import make_pipeline, save_pipeline, sd15, small_sources
 
 PROMPTS = ("a red cube", "two blue cones on a table", "tea")
 SIZED: dict[str, dict[str, Any]] = {
@@ -60,8 +60,9 @@ HEAVY = pytest.param("qwen-edit", marks=pytest.mark.proof)  # its pipeline draws
 
 @pytest.mark.parametrize("name", [name if name != "qwen-edit" else HEAVY for name in SIZED])
 def test_every_family_loads_from_a_folder_and_an_image_does_not_depend_on_its_batch(
-    folders: dict[str, Path], name: str
+    folders: dict[str, Path], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    small_sources(monkeypatch)
     painter = model(folders[name], rows=2)
     asked, seeds = requests(name)[:3], [11, 12, 13]
     together = pictures(painter.generate(asked, seeds))

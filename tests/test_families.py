@@ -1,0 +1,119 @@
+"""Trainable families: with noise off our sampler draws what the pipeline's own call draws, on its own grid."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from tasks.sample import Request
+from tests.pipelines import make_pipeline, small_sources
+from trainer.family import Family, Layout
+from trainer.policy_flux import Flux
+from trainer.policy_qwen import QwenImage
+from trainer.policy_sana import Sana
+from trainer.policy_sd3 import StableDiffusion3
+
+SIZE, STEPS = (48, 32), 4
+SOURCE = Image.linear_gradient("L").resize(SIZE).convert("RGB")
+FAMILIES: dict[str, tuple[Any, dict[str, Any]]] = {
+    "sd3": (StableDiffusion3, {}),
+    "flux": (Flux, {}),
+    "kontext": (Flux, {"_auto_resize": False, "max_area": SIZE[0] * SIZE[1], "image": SOURCE}),
+    "qwen": (QwenImage, {}),
+    "qwen-edit": (QwenImage, {"image": SOURCE}),
+    "sana": (Sana, {"use_resolution_binning": False}),
+}
+
+
+def family_of(name: str, guidance: float) -> Family:
+    more = {"area": 32 * 32} if name.startswith("qwen") else {}
+    found: Family = FAMILIES[name][0](make_pipeline(name), guidance, **more)
+    return found
+
+
+def request_of(name: str) -> Request:
+    return Request("two blue cones", (SOURCE,) if "image" in FAMILIES[name][1] else ())
+
+
+def size_of(name: str) -> tuple[int, int]:
+    return (64, 32) if name == "sana" else SIZE
+
+
+def euler(family: Family, request: Request, size: tuple[int, int], seed: int) -> Tensor:
+    layout = family.layout(size)
+    latents = layout.noise(torch.Generator().manual_seed(seed))[None]
+    condition = family.encode(request, size)
+    for here, there in pairwise(family.sigmas(STEPS, layout)):
+        latents = latents + family.velocity(latents, torch.tensor([here]), [condition], layout) * (there - here)
+    return family.decode(latents, layout)
+
+
+def called(family: Family, name: str, request: Request, size: tuple[int, int], guidance: float) -> Tensor:
+    by_name = {"guidance_scale": guidance}
+    if name.startswith("qwen"):
+        by_name = {"true_cfg_scale": guidance, **({"negative_prompt": " "} if guidance > 1 else {})}
+    family.pipeline.set_progress_bar_config(disable=True)
+    pixels: Tensor = family.pipeline(
+        prompt=request.prompt, width=size[0], height=size[1], num_inference_steps=STEPS, output_type="pt",
+        generator=torch.Generator().manual_seed(5), **by_name, **FAMILIES[name][1],
+    ).images  # fmt: skip
+    return pixels
+
+
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_with_noise_off_the_image_is_that_of_the_pipelines_own_call(
+    name: str, guidance: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_sources(monkeypatch)
+    family, request, size = family_of(name, guidance), request_of(name), size_of(name)
+    with torch.no_grad():
+        ours = euler(family, request, size, seed=5)
+        other = euler(family, request, size, seed=6)
+    theirs = called(family, name, request, size, guidance)
+    assert (ours - theirs).abs().max() < 1e-4
+    assert (ours - other).abs().max() > 1e-3, "the picture follows its noise"
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_grid_is_the_schedulers_shifted_once_with_one_level_more_than_steps(name: str) -> None:
+    family = family_of(name, 1.0)
+    layout = family.layout(size_of(name))
+    ours = family.sigmas(STEPS, layout)
+    assert len(ours) == STEPS + 1
+    assert ours[0] == pytest.approx(1.0, abs=1e-3)
+    assert ours[-1] == 0.0
+    assert ours == [float(one) for one in family.pipeline.scheduler.sigmas]
+    assert ours == family.sigmas(STEPS, layout), "asked twice, shifted once"
+
+
+def test_rows_of_different_prompts_and_levels_do_not_touch_each_other() -> None:
+    family = family_of("qwen", 2.0)
+    layout = family.layout(SIZE)
+    conditions = [family.encode(Request(text), SIZE) for text in ("tea", "two blue cones on a table")]
+    latents = torch.stack([layout.noise(torch.Generator().manual_seed(seed)) for seed in (1, 2)])
+    levels = torch.tensor([0.9, 0.4])
+    with torch.no_grad():
+        together = family.velocity(latents, levels, conditions, layout)
+        apart = [family.velocity(latents[[row]], levels[[row]], [conditions[row]], layout) for row in (0, 1)]
+    assert (together - torch.cat(apart)).abs().max() < 1e-5
+
+
+def test_tokens_and_pictures_are_each_others_inverse() -> None:
+    layout = Layout(channels=3, height=4, width=6, patch=2)
+    picture = torch.arange(2 * 3 * 4 * 6).float().reshape(2, 3, 4, 6)
+    tokens = layout.pack(picture)
+    assert tokens.shape == (2, 6, 12)
+    assert tokens[0, 1].tolist() == [2, 3, 8, 9, 26, 27, 32, 33, 50, 51, 56, 57]
+    assert torch.equal(layout.unpack(tokens), picture)
+
+
+def test_a_request_that_a_family_cannot_draw_is_refused() -> None:
+    for name in ("sd3", "flux", "sana"):
+        with pytest.raises(ValueError, match="takes no image to edit"):
+            family_of(name, 1.0).encode(Request("bluer", (SOURCE,)), SIZE)
