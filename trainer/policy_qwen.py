@@ -76,7 +76,8 @@ class QwenImage:
             return given
         without = self.forward(latents, sigmas, conditions, layout, "empty")
         both = without + self.guidance * (given - without)
-        return both * (vector_norm(given, dim=-1, keepdim=True) / vector_norm(both, dim=-1, keepdim=True))
+        longer: Tensor = vector_norm(both, dim=-1, keepdim=True) / vector_norm(given, dim=-1, keepdim=True)
+        return both / longer
 
     def forward(
         self, latents: Tensor, sigmas: Tensor, conditions: Sequence[Condition], layout: Layout, name: str
@@ -86,7 +87,8 @@ class QwenImage:
         tokens, grids = latents.to(text.dtype), [(1, *layout.grid)]
         if "source" in conditions[0]:
             tokens = torch.cat([tokens, columns(conditions, "source").to(text.dtype)], 1)
-            grids = [*grids, (1, *(int(one) for one in conditions[0]["source_grid"][0]))]
+            rows, wide = (int(one) for one in conditions[0]["source_grid"][0])
+            grids = [*grids, (1, rows, wide)]
         found = self.pipeline.transformer(
             hidden_states=tokens, timestep=sigmas.to(text.dtype), guidance=None, encoder_hidden_states=text,
             encoder_hidden_states_mask=mask, img_shapes=[grids] * len(latents), attention_kwargs={}, return_dict=False,
