@@ -113,14 +113,13 @@ def test_asking_together_is_asking_one_by_one() -> None:
     context = read(model, coder, replace(batch, examples=tuple(examples)))
     together = answers(model, coder, context, examples)
     total, count = torch.zeros(()), 0
-    for place, one in enumerate(examples):
+    for one in examples:
         own = read(model, coder, replace(batch, examples=(one,), plain=(False,)))
         for question, said in one.asked:
             asked, _, _ = model.read_words(own, [coder.encode(question)])
             ids = coder.encode(said)
             total = total + written(model, asked, [ids])[1] * (len(ids) - 1)
             count += len(ids) - 1
-        assert place < 2
     assert torch.allclose(together, total / count, atol=1e-5)
 
 
@@ -145,7 +144,6 @@ def test_half_of_the_facts_are_used_in_plans_and_all_are_known() -> None:
 
 def test_an_indirect_prompt_is_never_drawn_in_training() -> None:
     assert all(example("infer", number).image is None for number in range(20))
-    assert COURSES["all"]["infer"].draws in (0, FEW["all"]["infer"].draws)
     for name in ("draw", "think"):
         assert not any("mixed with" in str(example(name, number).read) for number in range(200))
 
