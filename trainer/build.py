@@ -26,6 +26,7 @@ from trainer.collect import Ground
 from trainer.held_out import held_out_job
 from trainer.launch import Launch
 from trainer.log import Log
+from trainer.policy import Policy
 from trainer.policy_unified import Rollout, UnifiedPolicy
 from trainer.run import Progress, Run
 from trainer.sampler import Sampler
@@ -61,19 +62,22 @@ def build_assignment(config: TrainConfig) -> Assignment:
     return Assignment(task, task.samples, reward, verifier.id, held_out, tuple(warnings))
 
 
-def build_policy(config: TrainConfig) -> UnifiedPolicy:
+def build_policy(config: TrainConfig) -> Policy:
     """The policy over the model that the configuration names; ValueError for a model that cannot be trained."""
     model = build_model(config.model, config.model_args, Setting(config.device))
     if not isinstance(model, Unified):
         raise ValueError(f"the model {config.model!r} cannot be trained: tiny and bagel can")
-    low = Low(config.lora_r, config.lora_alpha) if config.lora_r else None
+    return unified_policy(config, model)
+
+
+def build_sampler(config: TrainConfig, shift: float) -> Sampler:
+    """The sampler section as the rollout reads it."""
     section = config.sampler
-    least, most = section.guidance_interval
-    scales = section.guidance_scale, section.image_guidance_scale
-    guidance = Guidance(*scales, least, most, section.guidance_renorm)
-    sampler = Sampler(
+    low, high = section.guidance_interval
+    guidance = Guidance(section.guidance_scale, section.image_guidance_scale, low, high, section.guidance_renorm)
+    return Sampler(
         section.num_inference_steps,
-        model.drawing.shift if section.shift is None else section.shift,
+        shift,
         section.kernel,
         section.eta,
         window_of(config),
@@ -81,6 +85,12 @@ def build_policy(config: TrainConfig) -> UnifiedPolicy:
         section.log_prob_scale,
         section.init_same_noise,
     )
+
+
+def unified_policy(config: TrainConfig, model: Unified) -> UnifiedPolicy:
+    """A policy that writes and draws."""
+    low = Low(config.lora_r, config.lora_alpha) if config.lora_r else None
+    sampler = build_sampler(config, model.drawing.shift if config.sampler.shift is None else config.sampler.shift)
     sampling = Sampling(config.text.temperature, config.text.top_p, config.text.max_completion_length)
     rollout = Rollout(sampler, sampling, config.refine.rounds, config.rollout_batch_size)
     prompts = read_prompts(config) if config.think or config.mode != "rt2i" else None
@@ -97,7 +107,7 @@ def read_prompts(config: TrainConfig) -> Prompts:
     return Prompts.read(folder / "prompts.json")
 
 
-def build_optimiser(config: TrainConfig, policy: UnifiedPolicy) -> torch.optim.Optimizer:
+def build_optimiser(config: TrainConfig, policy: Policy) -> torch.optim.Optimizer:
     """AdamW with one learning rate an expert."""
     rate = config.learning_rate or (ADAPTERS if config.lora_r else WEIGHTS)
     rates = {"generation": rate, "understanding": config.learning_rate_understanding or rate}

@@ -22,7 +22,7 @@ from trainer.grade import grade
 from trainer.launch import Launch
 from trainer.marks import Batch, Marked
 from trainer.plan import Group, own, plan_step, refill, share
-from trainer.policy_unified import UnifiedPolicy
+from trainer.policy import Policy
 from trainer.shaping import format_reward
 from trainer.train_config import TrainConfig
 from trainer.trajectory import Situation, Trajectory
@@ -38,7 +38,7 @@ PASSING = ("transport_error", "timeout")
 class Ground:
     """What exploring needs: the policy, the prompts, and how they are judged."""
 
-    policy: UnifiedPolicy
+    policy: Policy
     samples: dict[str, Sample]
     reward: Reward
     launch: Launch

@@ -9,7 +9,8 @@ import torch
 
 from harness.ending import ParityError
 from trainer.objective import FORWARD, Stack, stacked
-from trainer.policy_unified import UnifiedPolicy
+from trainer.policy import Policy
+from trainer.replay import Replayed
 from trainer.sde import log_prob
 from trainer.train_config import TrainConfig
 from trainer.trajectory import Trajectory
@@ -31,7 +32,7 @@ class Parity:
     """Largest difference of a token's log-probability"""
 
 
-def measure(policy: UnifiedPolicy, trajectories: Sequence[Trajectory]) -> Parity:
+def measure(policy: Policy, trajectories: Sequence[Trajectory]) -> Parity:
     """Replays trajectories of the same kinds in the geometry of their rollout: one transition at a time."""
     largest, total, count, worst, text = 0.0, 0.0, 0, 0.0, 0.0
     for gradient in (False, True):
@@ -40,9 +41,7 @@ def measure(policy: UnifiedPolicy, trajectories: Sequence[Trajectory]) -> Parity
             for column in replayed.texts:
                 text = max(text, float(((column.log_probs.detach() - column.old) * column.mask).abs().max()))
             for number in range(len(trajectories[0].drawings)):
-                stack = stacked(
-                    [one.drawings[number] for one in trajectories], policy.bagel.device, policy.sampler.scale
-                )
+                stack = stacked([one.drawings[number] for one in trajectories], policy.device, policy.sampler.scale)
                 for place in range(stack.sigma.shape[1]):
                     off = difference(policy, replayed, number, stack, place)
                     total, count = total + float(off.sum()), count + len(off)
@@ -51,17 +50,17 @@ def measure(policy: UnifiedPolicy, trajectories: Sequence[Trajectory]) -> Parity
     return Parity(largest, total / max(1, count), worst, text)
 
 
-def difference(policy: UnifiedPolicy, replayed: object, number: int, stack: Stack, place: int) -> torch.Tensor:
+def difference(policy: Policy, replayed: Replayed, number: int, stack: Stack, place: int) -> torch.Tensor:
     """|l - l_old| (B,) of one transition."""
     before, sigma = stack.before[:, place : place + 1], stack.sigma[:, place : place + 1]
-    velocity = policy.velocities(replayed, number, before, sigma, stack.guidance)[:, 0]  # type: ignore[arg-type]
+    velocity = policy.velocities(replayed, number, before, sigma, stack.guidance)[:, 0]
     mean = stack.of_latent[:, place, None, None] * stack.before[:, place]
     mean = mean + stack.of_velocity[:, place, None, None] * velocity
     now = log_prob(stack.after[:, place], mean, stack.deviation[:, place], stack.scale)
     return (now - stack.log_probs_old[:, place]).detach().abs()
 
 
-def check_parity(policy: UnifiedPolicy, trajectories: Sequence[Trajectory], config: TrainConfig) -> Parity | None:
+def check_parity(policy: Policy, trajectories: Sequence[Trajectory], config: TrainConfig) -> Parity | None:
     """The parity of some trajectories; ParityError where it is not good enough. None for losses that need none."""
     if config.image.loss in FORWARD:
         return None

@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+import torch
 from PIL import Image
 from torch import Tensor, nn
 
 from harness.bagel.guidance import Guidance
 from harness.model import Model
 from tasks.sample import Request, Response
+from trainer.adapter import Expert
 from trainer.replay import Replayed
 from trainer.sampler import Sampler
 from trainer.trajectory import Situation, Trajectory
@@ -26,6 +28,20 @@ class Policy(Protocol):
     id: str
     record: Mapping[str, Any]
     sampler: Sampler
+    kinds: Mapping[str, Expert]
+    """The expert of each trained parameter: images teach one, texts the other"""
+    version: int
+    """Updates so far"""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        ...
+
+    @property
+    def thinks(self) -> bool:
+        """Whether a text is written and trained before each drawing."""
+        ...
 
     def generate(self, requests: Sequence[Request], seeds: Sequence[int]) -> list[Response]:
         """As any model of the harness."""

@@ -61,13 +61,23 @@ class UnifiedPolicy:
         experts: tuple[Expert, ...] = ("generation", "understanding") if script.think else ("generation",)
         self.trained = attach(unified.bagel, experts, low, seed)
         kinds = expert_of(unified.bagel)
-        self.kinds = {name: kinds[name] for name in self.trained}
+        self.kinds: Mapping[str, Expert] = {name: kinds[name] for name in self.trained}
         self.base = None if low is not None else snapshot(self.trained)
 
     @property
     def bagel(self) -> Bagel:
         """The network."""
         return self.unified.bagel
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.bagel.device
+
+    @property
+    def thinks(self) -> bool:
+        """Whether a text is written and trained before each drawing."""
+        return self.script.think
 
     @property
     def grid(self) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,7 +41,8 @@ class Texts:
 class Replayed:
     """Rows walked through once: the contexts of each drawing, detached, and each text."""
 
-    contexts: tuple[Contexts, ...]
+    contexts: tuple[Any, ...]
+    """What the policy itself needs of each drawing; the unified model's are `Contexts`"""
     texts: tuple[Texts, ...]
 
 

@@ -18,7 +18,7 @@ from trainer.checkpoint import Checkpoint, load_optimiser, optimiser_tensors, sa
 from trainer.collect import Ground
 from trainer.launch import Launch
 from trainer.log import Log
-from trainer.policy_unified import UnifiedPolicy
+from trainer.policy import Policy
 from trainer.recipe import resolved
 from trainer.train_config import TrainConfig
 
@@ -56,7 +56,7 @@ class Run:
     out: Path
 
     @property
-    def policy(self) -> UnifiedPolicy:
+    def policy(self) -> Policy:
         """What is trained."""
         return self.ground.policy
 

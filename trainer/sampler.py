@@ -5,7 +5,7 @@ Shapes: B rows, T transitions, W trained transitions, N latent tokens, D numbers
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -40,9 +40,9 @@ class Sampler:
         """The one table of noise levels (T + 1,) that rollout and replay read."""
         return [float(one) for one in sigma_grid(self.transitions + 1, self.shift)]
 
-    def steps(self, places: Sequence[int]) -> list[Transition]:
-        """All T transitions of a drawing whose window is `places`."""
-        sigmas, inside = self.sigmas, set(places)
+    def steps(self, places: Sequence[int], sigmas: Sequence[float]) -> list[Transition]:
+        """All T transitions of a drawing down a grid whose window is `places`."""
+        inside = set(places)
         return [
             transition(self.kernel if place in inside else "ode", sigmas, place, self.eta)
             for place in range(self.transitions)
@@ -92,23 +92,43 @@ def draw_window(
     """One drawing a row, all together; the transitions of each row's window are kept."""
     canvas = Canvas.of([grid] * len(rows), bagel.config.max_latent_size, bagel.device)
     shape = (grid[0] * grid[1], bagel.config.token_width)
+    initial = torch.stack([row.noise(INITIAL, shape, sampler.same_start) for row in rows]).to(bagel.device)
+
+    def velocity(latents: Tensor, levels: Tensor) -> Tensor:
+        return row_velocity(bagel, contexts, latents, levels, canvas, sampler.guidance)
+
+    return draw_rows(velocity, sampler, sampler.sigmas, rows, initial, grid)
+
+
+Velocity = Callable[[Tensor, Tensor], Tensor]
+"""The velocity (B, N, D) in float32 of latents (B, N, D) at noise levels (B,)."""
+
+
+def draw_rows(
+    velocity: Velocity,
+    sampler: Sampler,
+    sigmas: Sequence[float],
+    rows: Sequence[Row],
+    initial: Tensor,
+    grid: tuple[int, int],
+) -> list[Drew]:
+    """One drawing a row from initial latents (B, N, D) down one grid, whatever network gives the velocity."""
     places = [sampler.window.choose(row.group) for row in rows]
-    steps = [sampler.steps(one) for one in places]
-    latents = torch.stack([row.noise(INITIAL, shape, sampler.same_start) for row in rows]).to(bagel.device)
+    steps = [sampler.steps(one, sigmas) for one in places]
+    latents, shape = initial, (initial.shape[1], initial.shape[2])
     kept: list[list[tuple[Tensor, Tensor, Tensor]]] = [[] for _ in rows]
-    for place, sigma in enumerate(sampler.sigmas[:-1]):
-        level = torch.full((len(rows),), sigma, device=bagel.device)
-        velocity = row_velocity(bagel, contexts, latents, level, canvas, sampler.guidance)
+    for place, sigma in enumerate(sigmas[:-1]):
+        found = velocity(latents, torch.full((len(rows),), sigma, device=latents.device))
         here = [one[place] for one in steps]
         mean = _column([one.of_latent for one in here], latents) * latents
-        mean = mean + _column([one.of_velocity for one in here], latents) * velocity
+        mean = mean + _column([one.of_velocity for one in here], latents) * found
         after = mean
         noisy = [row for row, one in enumerate(here) if one.deviation > 0.0]
         if noisy:
             noise = torch.zeros(latents.shape)
             for row in noisy:
                 noise[row] = rows[row].noise(place, shape)
-            after = mean + _column([one.deviation for one in here], latents) * noise.to(bagel.device)
+            after = mean + _column([one.deviation for one in here], latents) * noise.to(latents.device)
             for row in noisy:
                 kept[row].append((latents[row].cpu(), mean[row].cpu(), after[row].cpu()))
         latents = after

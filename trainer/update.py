@@ -17,7 +17,8 @@ from trainer.averages import Averages
 from trainer.launch import Launch
 from trainer.loss import balance
 from trainer.objective import Figures, Still, image_terms, speeds, stacks, text_terms
-from trainer.policy_unified import UnifiedPolicy, chunks
+from trainer.policy import Policy
+from trainer.policy_unified import chunks
 from trainer.train_config import TrainConfig
 from trainer.trajectory import Trajectory
 
@@ -41,7 +42,7 @@ def useful(lessons: Sequence[Lesson], config: TrainConfig) -> list[Lesson]:
 
 
 def accumulate(
-    policy: UnifiedPolicy,
+    policy: Policy,
     lessons: Sequence[Lesson],
     config: TrainConfig,
     averages: Averages,
@@ -66,11 +67,11 @@ def accumulate(
 
 
 def batch_loss(
-    policy: UnifiedPolicy, lessons: Sequence[Lesson], config: TrainConfig, averages: Averages, aligned: bool
+    policy: Policy, lessons: Sequence[Lesson], config: TrainConfig, averages: Averages, aligned: bool
 ) -> tuple[Tensor, Figures]:
     """Loss (B,) of a micro-batch and its figures."""
     trajectories = [one.trajectory for one in lessons]
-    device = policy.bagel.device
+    device = policy.device
     image = torch.tensor([one.images for one in lessons], dtype=torch.float32, device=device)
     text = torch.tensor([one.texts for one in lessons], dtype=torch.float32, device=device)
     found = stacks(trajectories, config.image, device, policy.sampler.scale)
@@ -78,7 +79,7 @@ def batch_loss(
     figures: Figures = {}
     parameters = policy.parameters()
     with only(parameters, policy.kinds, "understanding"):
-        replayed = policy.replay(trajectories, train=policy.script.think)
+        replayed = policy.replay(trajectories, train=policy.thinks)
     with only(parameters, policy.kinds, "generation"):
         velocity = speeds(policy, replayed, found)
     drawn = []
@@ -98,12 +99,12 @@ def batch_loss(
 
 @torch.no_grad()
 def look(
-    policy: UnifiedPolicy, trajectories: Sequence[Trajectory], config: TrainConfig, averages: Averages, aligned: bool
+    policy: Policy, trajectories: Sequence[Trajectory], config: TrainConfig, averages: Averages, aligned: bool
 ) -> Still:
     """What the reference, the slow policy and the average say, each asked only where the loss needs it."""
-    found = stacks(trajectories, config.image, policy.bagel.device, policy.sampler.scale)
+    found = stacks(trajectories, config.image, policy.device, policy.sampler.scale)
     reference = old = average = texts = None
-    if config.image.beta > 0 or (config.text.beta > 0 and policy.script.think):
+    if config.image.beta > 0 or (config.text.beta > 0 and policy.thinks):
         with policy.reference():
             replayed = policy.replay(trajectories, train=False)
             texts = replayed.texts if config.text.beta > 0 else None
@@ -118,7 +119,7 @@ def look(
 
 
 def take_step(
-    policy: UnifiedPolicy,
+    policy: Policy,
     optimiser: torch.optim.Optimizer,
     launch: Launch,
     config: TrainConfig,
