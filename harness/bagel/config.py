@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from harness.bagel.vae import PUBLISHED as PUBLISHED_VAE
 from harness.bagel.vae import VaeConfig
 from harness.bagel.vit import VitConfig
 
@@ -73,6 +74,14 @@ class BagelConfig:
     def token_width(self) -> int:
         """Numbers in one latent token."""
         return self.latent_patch_size**2 * self.latent_channels
+
+
+PUBLISHED = BagelConfig(
+    LanguageConfig(152_064, 3584, 18_944, 28, num_attention_heads=28, num_key_value_heads=4),
+    VitConfig(1152, 4304, 27, 16, image_size=980, patch_size=14),
+    PUBLISHED_VAE,
+)
+"""BAGEL-7B-MoT: Qwen2.5-7B twice over, SigLIP of 400 million parameters, FLUX's autoencoder."""
 
 
 @dataclass(frozen=True, slots=True)
