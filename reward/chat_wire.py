@@ -66,7 +66,7 @@ class ChatWire:
             return query.max_tokens
         if not query.answers:
             return self.longest
-        return 1 if self.mode == "logprobs" and all(map(_short, query.answers)) else WORD
+        return 1 if self.mode == "logprobs" and all(map(is_short, query.answers)) else WORD
 
     def messages(self, query: Query) -> list[dict[str, Any]]:
         """System message, earlier turns, and the question; the pictures stand in the first turn of the user."""
@@ -119,7 +119,8 @@ def is_yes_or_no(query: Query) -> bool:
     return {normalise(one) for one in query.answers} == {"yes", "no"}
 
 
-def _short(answer: str) -> bool:
+def is_short(answer: str) -> bool:
+    """Whether the first token of this answer says which answer it is."""
     return normalise(answer) in ("yes", "no") or len(answer.strip()) == 1
 
 

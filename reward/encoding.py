@@ -49,13 +49,18 @@ class Encoded:
 
 def png(image: Image.Image, max_side: int | None = None) -> bytes:
     """A picture as a PNG file, no side longer than `max_side`."""
+    buffer = io.BytesIO()
+    shrunk(image, max_side).save(buffer, "PNG", compress_level=COMPRESSION)
+    return buffer.getvalue()
+
+
+def shrunk(image: Image.Image, max_side: int | None) -> Image.Image:
+    """The picture in RGB, no side longer than `max_side`."""
     image = plain(image)
     if max_side is not None and max(image.size) > max_side:
         image = image.copy()
         image.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=COMPRESSION)
-    return buffer.getvalue()
+    return image
 
 
 def encode_all(queries: Sequence[Query], max_side: int | None) -> dict[int, Encoded]:

@@ -97,7 +97,7 @@ def settle(endpoint: Endpoint, wire: ChatWire, mode: str, look: bool, seconds: f
         first = answered(endpoint, wire, queries[0], seconds, look)
     second = answered(endpoint, wire, queries[1], seconds, look)
     if look:
-        check_known(endpoint, [first, second])
+        check_known(f"verifier at {endpoint.told}", [first, second])
     for change in changes:
         log.warning("the verifier at %s: %s", endpoint.told, change)
     record = {"questions": len(KNOWN), "picture": look, "changes": changes, "passed": look or None}
@@ -129,19 +129,19 @@ def _without_log_probabilities(endpoint: Endpoint, wire: ChatWire, mode: str, fi
     return replace(wire, mode="text"), "gives no log-probabilities; its words are read instead (mode=text)"
 
 
-def check_known(endpoint: Endpoint, replies: Sequence[Reply]) -> None:
+def check_known(place: str, replies: Sequence[Reply]) -> None:
     """VerifierDown when a known answer is wrong, ValueError when it is none."""
     for (text, wanted), reply in zip(KNOWN, replies, strict=True):
         found = masses(reply)
         said = max(found, key=lambda word: found[word], default="")
         if reply.status != "ok":
             raise VerifierDown(
-                f"the verifier at {endpoint.told} gave no usable answer to {text!r} about a drawn red circle: "
+                f"the {place} gave no usable answer to {text!r} about a drawn red circle: "
                 f"{reply.error or reply.status}; it said {reply.text[:80]!r}"
             )
         if said != wanted:
             raise VerifierDown(
-                f"the verifier at {endpoint.told} answered {said!r} to {text!r} about a drawn red circle, and the "
+                f"the {place} answered {said!r} to {text!r} about a drawn red circle, and the "
                 f"answer is {wanted!r}: is it a model that sees pictures?"
             )
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 VERIFIERS = {
     "pixels": "reward.verifier_pixels",
     "tiny": "harness.verifier_tiny",
+    "local": "reward.verifier_local",
     "http": "reward.verifier_http",
     "http-batch": "reward.verifier_http_batch",
     "detector": "reward.verifier_detector",
@@ -41,6 +42,8 @@ class Query:
     """Whether the text stands before the images."""
     attempt: int = 0
     """How often the same was asked in vain: a reply that could not be read must not come back out of a cache."""
+    continuation: str = ""
+    """An answer whose log-likelihood is wanted in the place of one of the verifier's own (`Reply.log_likelihood`)."""
     about: tuple[str, int, str] = field(default=("", 0, ""), compare=False)
     """Sample, seed and question that it is asked for, for replays; no server is told."""
 
@@ -61,6 +64,8 @@ class Reply:
     tokens_in: int = 0
     tokens_out: int = 0
     cached: bool = False
+    log_likelihood: float | None = None
+    """Mean log-likelihood a token, in nats, of the query's `continuation`, its end not counted."""
 
 
 class VerifierDown(Exception):
@@ -70,7 +75,8 @@ class VerifierDown(Exception):
 class Verifier(Protocol):
     """Answers questions about images; threads and connections stay inside.
 
-    `id` enters the reward's id: name, revision, everything that can change an answer. `record` is what run.json keeps.
+    `id` enters the reward's id: name, revision, everything that can change an answer. `record` is what run.json keeps;
+    its `likelihood` is true for a verifier that gives the log-likelihood of a continuation.
     """
 
     id: str

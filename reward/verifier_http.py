@@ -151,7 +151,7 @@ def build(arguments: Arguments) -> HttpVerifier:
     asking = JsonWire(first.wire) if arguments.mode == "json" else first.wire
     if look and isinstance(asking, JsonWire):
         for endpoint in endpoints:
-            check_known(endpoint, answered_all(endpoint, asking, arguments.timeout))
+            check_known(f"verifier at {endpoint.told}", answered_all(endpoint, asking, arguments.timeout))
     client = Client(asking, endpoints, patience_of(arguments), budget, arguments.rate, arguments.max_side)
     shown = [record["requested"], record["served_id"] or "?", record["mode"]]
     changing = canonical_hash([record[one] for one in ("sampling", "system_sha256", "max_side")])[:8]

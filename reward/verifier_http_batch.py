@@ -113,7 +113,7 @@ def build(arguments: Arguments) -> HttpVerifier:
 def probe(endpoint: Endpoint, wire: BatchWire, seconds: float) -> None:
     """Both known questions in one call."""
     try:
-        check_known(endpoint, answered_all(endpoint, wire, seconds))
+        check_known(f"verifier at {endpoint.told}", answered_all(endpoint, wire, seconds))
     except VerifierDown as failure:
         if "HTTP 401" in str(failure) or "HTTP 403" in str(failure):
             raise ValueError(
