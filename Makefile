@@ -1,4 +1,4 @@
-# make demo   installs, then evaluates the embedded model on the embedded world
+# make demo   installs, evaluates the embedded model on the embedded world, trains it, and compares
 # make test   lint, types, tests
 # make proof  slow proofs and measurements, printed
 PYTHON ?= python3
@@ -25,6 +25,9 @@ $(VENV)/dev: $(VENV)/core
 
 demo: $(VENV)/core
 	$(BIN)/harness eval --model tiny --task scenes --limit 24 --output-path runs/demo
+	$(BIN)/accelerate launch --config_file recipes/accelerate/two_cores.yaml -m harness.main train \
+		--config recipes/tiny_rt2i.yaml --output-dir runs/demo-train
+	$(BIN)/harness compare runs/demo-train/held_out/step-000000 runs/demo-train/held_out/step-000120
 
 test: $(VENV)/dev
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -17,8 +18,7 @@ from reward.reward import Reward
 from reward.verdict import Score
 from tasks.key import key
 from tasks.sample import Generation, Request, Response, Sample
-from trainer import advantage
-from trainer.grade import grade
+from trainer.grade import all_advantages, grade, level_groups, shape
 from trainer.launch import Launch
 from trainer.marks import Batch, Marked
 from trainer.plan import Group, own, plan_step, refill, share
@@ -181,15 +181,12 @@ def ask(reward: Reward, generations: Sequence[Generation]) -> list[Score]:
 
 
 def teachless(marks: Sequence[Marked], config: TrainConfig) -> set[Group]:
-    """Groups with too few scores, and those of equal scores where they are filtered."""
-    found = set()
-    for group, places in advantage.members([one.group for one in marks]).items():
-        values = [marks[place].rewards[-1] for place in places]
-        known = {value for value in values if value is not None}
-        too_few = sum(value is not None for value in values) < config.advantage.min_valid_generations
-        if too_few or (config.advantage.filter_zero_std and len(known) == 1):
-            found.add(group)
-    return found  # type: ignore[return-value]
+    """Groups with too few scores, and where they are filtered those in which nobody is better than another."""
+    scored = Counter(one.group for one in marks if one.rewards[-1] is not None)
+    found = {one.group for one in marks if scored[one.group] < config.advantage.min_valid_generations}
+    if config.advantage.filter_zero_std:
+        found |= level_groups(marks, all_advantages(config, marks, shape(config, marks)))
+    return found
 
 
 def shuffled(marks: Sequence[Marked], seed: int, step: int) -> list[Marked]:

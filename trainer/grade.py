@@ -9,6 +9,7 @@ import numpy as np
 from trainer import advantage
 from trainer.advantage import Array
 from trainer.marks import Batch, Marked
+from trainer.plan import Group
 from trainer.shaping import gains, rectify
 from trainer.train_config import TrainConfig
 from trainer.trajectory import Trajectory
@@ -63,20 +64,35 @@ def grade(
 ) -> Batch:
     """The batch of an update: lessons of this process's trajectories, figures over all of them."""
     shaped = shape(config, marks)
-    rounds = max(len(one) for one in shaped)
-    each = [[one[number] if number < len(one) else one[-1] for one in shaped] for number in range(rounds)]
-    raw = np.stack([round_advantages(config, marks, rewards) for rewards in each])
+    raw = all_advantages(config, marks, shaped)
     clipped = advantage.clip(raw, config.advantage.adv_clip)
     place_of = {(one.group, one.member): place for place, one in enumerate(marks)}
+    left_out = level_groups(marks, raw) if config.advantage.filter_zero_std else frozenset()
     lessons = []
     for one in trajectories:
+        if one.situation.group in left_out:
+            continue
         place = place_of[(one.situation.group, one.member)]
         images = spread(clipped[:, place], len(one.drawings))
         texts = spread((clipped if config.advantage.clip_text else raw)[:, place], len(one.text))
         lessons.append(Lesson(one, images, texts))
     scored = [one for one in marks if one.rewards[-1] is not None]
-    figures = figures_of(config, marks, shaped, clipped)
-    return Batch(tuple(lessons), len(scored), 1.0 - len(scored) / len(marks), figures, seconds)
+    taught = sum(one.group not in left_out for one in scored)
+    figures = figures_of(config, marks, shaped, clipped) | {"groups_filtered": float(len(left_out))}
+    return Batch(tuple(lessons), taught, 1.0 - len(scored) / len(marks), figures, seconds)
+
+
+def all_advantages(config: TrainConfig, marks: Sequence[Marked], shaped: Sequence[Sequence[float | None]]) -> Array:
+    """A (rounds, trajectories) before the clip; a trajectory of fewer rounds counts its last one again."""
+    rounds = max(len(one) for one in shaped)
+    each = [[one[number] if number < len(one) else one[-1] for one in shaped] for number in range(rounds)]
+    return np.stack([round_advantages(config, marks, rewards) for rewards in each])
+
+
+def level_groups(marks: Sequence[Marked], advantages: Array) -> frozenset[Group]:
+    """The groups in which nobody is better than another, in any round: they teach nothing."""
+    moved = {one.group for place, one in enumerate(marks) if advantages[:, place].any()}
+    return frozenset(one.group for one in marks if one.group not in moved)
 
 
 def spread(values: Array, count: int) -> tuple[float, ...]:

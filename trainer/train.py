@@ -26,8 +26,7 @@ def train(run: Run, stopped: Callable[[], bool] = lambda: False) -> str:
         step = progress.step
         batch = collect(run.ground, step)
         if resumed or (config.parity_steps and step % config.parity_steps == 0):
-            gate(run, batch)
-            resumed = False
+            resumed = not gate(run, batch)
         refuse_outage(run, batch)
         figures, seconds = learn(run, batch)
         progress.step += 1
@@ -47,11 +46,12 @@ def train(run: Run, stopped: Callable[[], bool] = lambda: False) -> str:
     return "all updates are done"
 
 
-def gate(run: Run, batch: Batch) -> None:
-    """The parity gate, on the first trajectories of this process."""
+def gate(run: Run, batch: Batch) -> bool:
+    """The parity gate, on the first trajectories of this process; whether there were any."""
     whole = [one.trajectory for one in batch.lessons if one.trajectory.generation.response is not None]
     if whole:
         check_parity(run.policy, whole, run.config)
+    return bool(whole)
 
 
 def refuse_outage(run: Run, batch: Batch) -> None:

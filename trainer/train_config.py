@@ -91,7 +91,7 @@ class AdvantageConfig:
     """Whether the clip holds for texts as well; AlphaGRPO clips images alone."""
     min_valid_generations: int = 2
     filter_zero_std: bool = False
-    """Leave out groups whose members all score the same."""
+    """Leave out groups whose members all score the same: nothing of them is trained, not even a divergence."""
     refill: int = 0
     """Times a group that teaches nothing is replaced by another prompt's."""
     rectify: Rectify = "floor"
