@@ -11,9 +11,8 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t as student
 
-from harness.interval import CHUNK, DRAWS, FEW, LEVEL, SEED, Interval, percentile, ratios, resamples
+from harness.interval import CHUNK, DRAWS, FEW, SEED, Interval, percentile, ratios, resamples, student
 from harness.statistics import FloatArray, clustered_variance
 
 MOST_EXACT = 13
@@ -154,7 +153,7 @@ def _interval(
         return None
     if prompts < FEW:
         freedom = max(prompts - len(pairs), 1)
-        half = float(student.ppf((1.0 + LEVEL) / 2.0, freedom)) * error
+        half = student(freedom) * error
         return Interval(value - half, value + half, f"t with {freedom} degrees of freedom")
     return paired_bootstrap(pairs, weights)
 

@@ -180,16 +180,20 @@ def asked(sample: Sample) -> dict[str, list[str]]:
 
 def image_values(name: str, run: Mapping[str, Any], rows: Rows) -> list[Value]:
     """The score, or one part of it, of every image that can have it, on the task's scale."""
+    return [
+        image_value(name, run, row)
+        for row in rows
+        if name == "score" or row["score"] is None or name in row["parts"]  # a scored image may lack a part by right
+    ]
+
+
+def image_value(name: str, run: Mapping[str, Any], row: Mapping[str, Any]) -> Value:
+    """The score of one image, or one part of it, on the task's scale."""
+    value = on_scale(run, row["score"] if name == "score" else row["parts"].get(name))
     decimals = run["task"]["decimals"].get("image")
-    found = []
-    for row in rows:
-        value = row["score"] if name == "score" else row["parts"].get(name)
-        if name == "score" or row["score"] is None or name in row["parts"]:  # a scored image may lack a part by right
-            value = on_scale(run, value)
-            if decimals is not None and value is not None:
-                value = round(value, decimals)
-            found.append(Value(row["sample"], tuple(row["tags"]), value))
-    return found
+    if decimals is not None and value is not None:
+        value = round(value, decimals)
+    return Value(row["sample"], tuple(row["tags"]), value)
 
 
 def on_scale(run: Mapping[str, Any], value: float | None) -> float | None:

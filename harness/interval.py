@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, logit, stdtrit
 
 from harness.statistics import Estimate, FloatArray, Tally, averaged, equal_weights, union
 
@@ -75,11 +74,20 @@ def bootstrap_overlapping(tallies: Mapping[str, Tally], weights: Mapping[str, fl
     return percentile(np.concatenate(parts))
 
 
+def student(freedom: int) -> float:
+    """How many standard errors half a 95 % interval is wide, by Student's t."""
+    from scipy.special import stdtrit  # the one thing that commands need scipy for, and only where a run has ended
+
+    return float(stdtrit(freedom, (1.0 + LEVEL) / 2.0))
+
+
 def logit_t(value: float, error: float, freedom: int, span: tuple[float, float]) -> Interval:
     """expit(logit R +- t SE / (R (1 - R))) on the range scaled to 0-1."""
+    from scipy.special import expit, logit
+
     low, width = span[0], span[1] - span[0]
     rate = (value - low) / width
-    half = float(stdtrit(freedom, (1.0 + LEVEL) / 2.0)) * error / width / (rate * (1.0 - rate))
+    half = student(freedom) * error / width / (rate * (1.0 - rate))
     ends = [low + width * float(expit(logit(rate) + sign * half)) for sign in (-1.0, 1.0)]
     return Interval(ends[0], ends[1], f"logit-t with {freedom} degrees of freedom")
 
@@ -89,6 +97,17 @@ def exact_end(prompts: int, at_top: bool, span: tuple[float, float]) -> Interval
     low, high = span
     reach = (high - low) * ((1.0 - LEVEL) / 2.0) ** (1.0 / prompts)
     return Interval(low + reach, high, "exact") if at_top else Interval(low, high - reach, "exact")
+
+
+def exact_equal(tallies: Mapping[str, Tally], weights: Mapping[str, float], span: tuple[float, float]) -> Interval:
+    """Every prompt of a category alike, at a value inside the range: one who has seen n equal draws knows only that
+    the share p of such prompts has p^n >= .025, and nothing of where the others lie. At an end this is `exact_end`."""
+    low = high = 0.0
+    for name, one in tallies.items():
+        share = ((1.0 - LEVEL) / 2.0) ** (1.0 / len(one.prompts))
+        low += weights[name] * (share * one.rate + (1.0 - share) * span[0])
+        high += weights[name] * (share * one.rate + (1.0 - share) * span[1])
+    return Interval(low, high, "exact, all prompts alike")
 
 
 def at_end(tallies: Mapping[str, Tally], end: float) -> bool:
@@ -110,10 +129,12 @@ def interval(
             return exact_end(estimate.clusters, end == span[1], span)
     if estimate.se is None:
         return None
+    weights = equal_weights(tallies) if weights is None else weights
+    if all(np.allclose(one.sums, one.rate * one.counts, rtol=0.0, atol=1e-9) for one in tallies.values()):
+        return exact_equal(tallies, weights, span)
     scaled = (estimate.value - span[0]) / (span[1] - span[0])
     if estimate.clusters < FEW or not 0.1 <= scaled <= 0.9:
         return logit_t(estimate.value, estimate.se, max(estimate.clusters - len(tallies), 1), span)
-    weights = equal_weights(tallies) if weights is None else weights
     if estimate.estimator == "overlapping":
         return bootstrap_overlapping(tallies, weights)
     if estimate.estimator == "per_prompt":

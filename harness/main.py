@@ -17,6 +17,7 @@ COMMANDS = {
     "train": ("trainer.train_command", "improve a model with the reward of a task"),
     "ls": ("harness.ls_command", "list tasks, models, verifiers or runs"),
     "compare": ("leaderboards.compare_command", "what changed from one run to another, with a gate"),
+    "leaderboard": ("leaderboards.leaderboard_command", "boards of finished runs: show, add, page, publish"),
     "serve": ("harness.serve_command", "put a verifier behind HTTP"),
 }
 """Commands: the module whose `main(arguments)` runs it, and what it does."""
@@ -69,7 +70,7 @@ def dispatch(arguments: list[str]) -> int:
 
 def overview() -> str:
     """The text of `harness --help`."""
-    lines = [f"  harness {name:8} {what}" for name, (_, what) in COMMANDS.items()]
+    lines = [f"  harness {name:11} {what}" for name, (_, what) in COMMANDS.items()]
     return "\n".join(
         ["Evaluates image generators and trains them with the same reward.", "", *lines, "",
          "`harness COMMAND --help` explains a command; `harness eval` alone runs the embedded model."]

@@ -16,6 +16,8 @@ from harness.seal import check_seal
 from tasks.registry import unknown
 
 FINISHED = ("complete", "incomplete")
+NEEDED = {"task": ("scale", "offset", "decimals", "weights", "answers", "compounds", "files"), "reward": ("range",)}
+"""What figures are formed with, that run.json did not always hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,9 @@ def open_run(folder: Path) -> StoredRun:
     if run.get("status") not in FINISHED:
         raise ValueError(f"{folder} is not finished (status {run.get('status')!r}); run the same command again")
     check_seal(run, folder)
+    absent = [f"{section}.{name}" for section, names in NEEDED.items() for name in names if name not in run[section]]
+    if absent:
+        raise ValueError(f"{folder} was written by an earlier image-harness, without {absent[0]}; run it again")
     return StoredRun(folder, run, read_object(folder / "results.json"))
 
 

@@ -21,6 +21,7 @@ FIELDS: dict[str, Callable[[Run], Any]] = {
     "split": lambda run: run["task"]["split"],
     "item set": lambda run: f"{len(run['task']['samples'])} prompts {hash_of(run['task']['samples'])[:8]}",
     "task hash": lambda run: run["task"]["hash"][:12],
+    "data files": lambda run: hash_of(run["task"]["files"])[:12],
     "reward id": lambda run: run["reward"]["id"],
     "verifier": lambda run: run["verifier"]["id"],
     "served verifier": served_ids,

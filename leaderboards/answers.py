@@ -12,7 +12,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.json
 
-from harness.headline import Value, with_parents
+from harness.headline import Value, on_scale, with_parents
+from harness.missing import counts_as_nothing
 
 KEY = ["sample", "index", "question"]
 SCHEMA = pa.schema([("sample", pa.string()), ("index", pa.int32()), ("question", pa.string()), ("value", pa.float64())])
@@ -56,7 +57,7 @@ class Answers:
 
     def values(self, run: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[Value]:
         """The value of every planned answer, in the plan's order, on the task's scale."""
-        scale = float(run["task"]["scale"])
+        absent = 0.0 if counts_as_nothing(run) else None
         given: dict[Any, float | None] = dict(
             zip(
                 zip(*(self.table[name].astype(object) for name in KEY), strict=True),
@@ -71,6 +72,6 @@ class Answers:
                 for one in ids:
                     value = given.get((row["sample"], row["index"], one))
                     # NaN is how a column keeps a missing value
-                    there = None if value is None or math.isnan(value) else scale * value
-                    found.append(Value(row["sample"], tags, there))
+                    there = absent if value is None or math.isnan(value) else value
+                    found.append(Value(row["sample"], tags, on_scale(run, there)))
         return found

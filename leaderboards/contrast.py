@@ -8,7 +8,8 @@ from typing import Any
 
 from harness.change import Change
 from harness.comparison import difference, pair
-from harness.headline import Rule, Value, estimate, rule_of
+from harness.headline import Rule, Value, estimate, image_value, rule_of
+from harness.missing import counted
 from harness.statistics import detectable_paired
 from harness.stored_run import StoredRun
 from harness.summary import planned_rows
@@ -65,16 +66,8 @@ def contrast(before: StoredRun, after: StoredRun) -> Contrast:
 
 def image_scores(*runs: StoredRun) -> list[list[Value]]:
     """The score of every planned image of each run, in the plan's order."""
-    return [named_values("score", one.run, planned_rows(one.run, list(one.rows().values()))) for one in runs]
-
-
-def named_values(name: str, run: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[Value]:
-    """One figure of every planned image, on the task's scale; None where an image has none."""
-    scale = float(run["task"]["scale"])
-    given = [row["score"] if name == "score" else row["parts"].get(name) for row in rows]
     return [
-        Value(row["sample"], tuple(row["tags"]), None if value is None else scale * value)
-        for row, value in zip(rows, given, strict=True)
+        [image_value("score", one.run, row) for row in planned_rows(one.run, list(one.rows().values()))] for one in runs
     ]
 
 
@@ -83,7 +76,8 @@ def headline_values(run: StoredRun, answers: Answers) -> list[Value]:
     rows = planned_rows(run.run, list(run.rows().values()))
     if run.run["task"]["headline"] in OVER_ANSWERS:
         return answers.values(run.run, rows)
-    return named_values(run.results["metrics"][0]["name"], run.run, rows)
+    taken, _ = counted(run.run, rows, ())
+    return [image_value(run.results["metrics"][0]["name"], run.run, row) for row in taken]
 
 
 def line(

@@ -210,6 +210,18 @@ def test_a_perfect_run_has_an_exact_interval() -> None:
     assert (found.low, found.high) == (close(0.025), 1.0)
 
 
+def test_prompts_that_are_all_alike_do_not_have_an_interval_of_no_width() -> None:
+    alike = tally([str(number) for number in range(4)], [0.25] * 4)
+    found = interval(per_prompt(alike), {"": alike})
+    share = 0.025**0.25  # .3976
+    assert found is not None
+    assert (found.low, found.high) == (pytest.approx(share * 0.25), pytest.approx(share * 0.25 + 1.0 - share))
+    two = {"a": alike, "b": tally(["x", "y"], [0.5, 0.5])}
+    both = interval(categories(two), two)
+    assert both is not None
+    assert both.low == pytest.approx(0.5 * share * 0.25 + 0.5 * math.sqrt(0.025) * 0.5)
+
+
 def test_scaling_the_range_scales_the_interval() -> None:
     one, ten = logit_t(0.3, 0.05, 9, (0.0, 1.0)), logit_t(3.0, 0.5, 9, (0.0, 10.0))
     assert (ten.low, ten.high) == (pytest.approx(10 * one.low), pytest.approx(10 * one.high))
