@@ -77,8 +77,16 @@ def exact(reply: Reply, question: Question, abstain_below: float) -> Verdict:  #
     return _read(reply, question, values[said])
 
 
+def bare_yes(reply: Reply, question: Question, abstain_below: float) -> Verdict:
+    """`exact`, but every answer that is not written exactly `Yes` is worth nothing (OneIG-Bench as released)."""
+    verdict = exact(reply, question, abstain_below)
+    if verdict.value is None or reply.text == "Yes":
+        return verdict
+    return replace(verdict, value=0.0)
+
+
 Reading = Callable[[Reply, Question, float], Verdict]
-READINGS: Mapping[str, Reading] = {"share": share, "mass": mass, "forms": forms, "exact": exact}
+READINGS: Mapping[str, Reading] = {"share": share, "mass": mass, "forms": forms, "exact": exact, "bare yes": bare_yes}
 """How a reply becomes a value, by name."""
 
 

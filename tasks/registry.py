@@ -25,11 +25,14 @@ TASKS = {
     "wise-legacy": "tasks.wise_legacy",
     "wise-verified": "tasks.wise_verified",
     "t2i-reasonbench": "tasks.reasonbench",
+    "oneig-alignment": "tasks.oneig_alignment",
     "genai-bench": "tasks.genai",
     "gedit": "tasks.gedit",
     "imgedit": "tasks.imgedit",
     "kris-bench": "tasks.kris",
     "risebench": "tasks.rise",
+    "unigenbench": "tasks.unigen",
+    "r2i-bench": "tasks.r2i",
 }
 """Task names; each module has a dataclass `Arguments` and a function `load(arguments) -> Task`."""
 

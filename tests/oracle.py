@@ -64,6 +64,9 @@ class Oracle:
             return json.dumps({"reason": [], "score": [1 if good else 0.5] * int(count[1])})
         if count:
             return "\n".join(f"{'Yes' if good else 'No'}, by what is seen" for _ in range(int(count[2])))
+        points = re.search(r"<analysis>|each of the \d+ questions", text)
+        if points:
+            return self.points(text, points[0], good)
         if "output score = [" in text:
             return json.dumps({"score": [9, 8] if good else [4, 2], "reasoning": "so"})
         names = re.findall(r'"(\w+)": n\b', text)
@@ -80,6 +83,13 @@ class Oracle:
             return f"Score: {best if good else best - 1}"
         named = [name for name in MARKS if f"{name}: A number from 1 to 5" in text]
         return "\n".join(f"{name}: {5 if good else 3}" for name in named) or "A plain picture."
+
+    def points(self, text: str, form: str, good: bool) -> str:
+        """A mark for each of several points."""
+        count = int(re.findall(r"exactly (\d+) entries|each of the (\d+) questions", text)[-1][form[0] != "<"])
+        if form[0] == "<":
+            return f"<analysis>{['so'] * count}</analysis><score>{[int(good)] * count}</score>"
+        return json.dumps({str(place): 1 if good else 0.5 for place in range(1, count + 1)})
 
 
 def build(arguments: Arguments) -> Oracle:

@@ -52,6 +52,11 @@ WHOLE: tuple[tuple[str, dict[str, Any], int, int], ...] = (
     ("imgedit", {"split": "uge"}, 47, 47),
     ("kris-bench", {}, 1267, 4469),
     ("risebench", {}, 64, 176),
+    ("unigenbench", {}, 600, 1813),
+    ("unigenbench", {"split": "zh_long"}, 600, 3920),
+    ("r2i-bench", {}, 2883, 16598),
+    ("oneig-alignment", {}, 695, 11231),
+    ("oneig-alignment", {"language": "zh", "multilingualism": True}, 895, 13822),
 )
 
 

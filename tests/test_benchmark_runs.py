@@ -24,6 +24,9 @@ TASKS: tuple[tuple[str, dict[str, Any], float], ...] = (
     ("wise-verified", {}, 1.0),
     ("t2i-reasonbench", {}, 100.0),
     ("genai-bench", {}, 0.9),
+    ("unigenbench", {}, 100.0),
+    ("r2i-bench", {}, 1.0),
+    ("oneig-alignment", {}, 1.0),
 )
 """Tasks, their arguments, and the figure when everything is answered as well as can be (-1: not the same for all)."""
 

@@ -1,0 +1,35 @@
+"""What the tasks of OneIG-Bench share: where its files are, its prompts, and their languages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from tasks.data import DataFile, Origin, check_count, read_file
+
+ORIGIN = Origin("OneIG-Bench", "OneIG-Bench/OneIG-Benchmark", "41b49831e79e6dde5323618c164da1c4cf0f699d", "none stated")
+Language = Literal["en", "zh"]
+FILES = {"en": ("OneIG-Bench.csv", 1120, "prompt_en"), "zh": ("OneIG-Bench-ZH.csv", 1320, "prompt_cn")}
+"""File, prompts, and column of the prompt in each language."""
+IMAGES = 4
+CITATION = "Chang et al., OneIG-Bench, 2025"
+
+
+def read_prompts(
+    language: Language, data: Path | None, any_version: bool
+) -> tuple[DataFile, Mapping[str, Mapping[str, str]]]:
+    """The file, and the prompts of each category by their ids, which begin anew in each."""
+    path, count, column = FILES[language]
+    file = read_file(ORIGIN, path, data)
+    rows = file.table()
+    check_count(file, "prompts", len(rows), count, any_version)
+    found: dict[str, dict[str, str]] = {}
+    for row in rows:
+        found.setdefault(row["category"], {})[row["id"]] = row[column]
+    return file, found
+
+
+def suffix(language: Language) -> str:
+    """What the names of Chinese files end in."""
+    return "_zh" if language == "zh" else ""
