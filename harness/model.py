@@ -10,6 +10,7 @@ from tasks.sample import Failure, Request, Response
 
 MODELS = {
     "tiny": "harness.model_tiny",
+    "bagel": "harness.model_bagel",
     "folder": "harness.model_folder",
     "diffusers": "harness.model_diffusers",
 }

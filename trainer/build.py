@@ -15,6 +15,7 @@ from harness.bagel.prompts import Prompts
 from harness.bagel.unified import Unified
 from harness.bagel.write import Sampling
 from harness.model import Setting
+from harness.model_bagel import PROMPTS
 from harness.model_tiny import SHIPPED
 from reward.reward import Reward
 from tasks.sample import Sample
@@ -103,6 +104,8 @@ def read_prompts(config: TrainConfig) -> Prompts:
     given = config.model_args.get("prompts")
     if given is not None:
         return Prompts.read(Path(given))
+    if config.model == "bagel":  # the published checkpoint has none
+        return Prompts.read(PROMPTS)
     folder = Path(config.model_args.get("weights") or config.model_args.get("path") or SHIPPED)
     return Prompts.read(folder / "prompts.json")
 

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from harness.bagel.draw import Contexts, draw
 from harness.bagel.guidance import Guidance
 from harness.bagel.model import Bagel, Canvas
-from harness.bagel.pixels import from_patches, to_pictures
 from harness.bagel.unified import Unified
 from harness.bagel.walk import Walk, drew_image, wrote_text
 from harness.bagel.write import Sampling, write
@@ -169,8 +168,7 @@ class UnifiedPolicy:
 
     def pictures(self, latents: Tensor) -> list[Image.Image]:
         """Pictures of final latents (B, N, D)."""
-        patches = from_patches(latents.to(self.bagel.device), self.bagel.config.latent_patch_size, *self.grid)
-        return to_pictures(self.unified.space.decode(patches))
+        return self.unified.pictures(latents.to(self.bagel.device), self.grid)
 
     def trajectory(
         self, row: tuple[Situation, int], steps: Sequence[Step], pictures: Sequence[Image.Image]

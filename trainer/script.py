@@ -54,6 +54,8 @@ def script_for(unified: Unified, prompts: Prompts | None, think: bool, reflectio
 @torch.no_grad()
 def view_of(unified: Unified, picture: Image.Image) -> View:
     """A picture as the model reads it: latents without noise, and patches where the model has eyes."""
+    if unified.lens is not None:
+        return unified.view(picture)
     config = unified.bagel.config
     pixels = to_tensor([picture]).to(unified.bagel.device)
     latents = to_patches(unified.space.encode(pixels), config.latent_patch_size)[0]

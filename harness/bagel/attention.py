@@ -6,7 +6,7 @@ Shapes: B rows, S heads, T key-value heads, L tokens of the block, C tokens of a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -27,6 +27,12 @@ class Branch:
     def of(cls, context: Context, rows: int, queries: int, own: Tensor | None) -> Branch:
         """That many rows of a context, with `own` (rows, L, L) of their block; None lets the block see itself."""
         return cls(context.segments, context.seen(rows, queries, own))
+
+    def to(self, device: torch.device | int | str, non_blocking: bool = False) -> Branch:
+        """For a layer on another device, which has its own keys and values there already; accelerate calls this."""
+        return (
+            self if self.visible is None else replace(self, visible=self.visible.to(device, non_blocking=non_blocking))
+        )
 
 
 def attend(query: Tensor, own: KeysValues, branches: Sequence[Branch], layer: int) -> Tensor:

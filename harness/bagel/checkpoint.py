@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from safetensors import SafetensorError
+import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -25,11 +27,44 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     weights: dict[str, Tensor] = {}
     for shard, names in _read_shards(path).items():
         found = _read_file(shard)
-        lacking = [name for name in names if name not in found]
-        if lacking:
-            raise ValueError(f"{shard} lacks tensors that {path.name} places there: {_tell(lacking)}")
+        _check_shard(path, shard, names, found)
         weights.update({name: found[name] for name in names})
     return weights
+
+
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of all tensors of a file or of an index, from headers alone; faults as in `read_weights`."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for file, names in _files(path).items():
+        content = _open(file, "cpu")
+        shapes.update({name: tuple(content.get_slice(name).get_shape()) for name in names})
+    return shapes
+
+
+def read_placed(path: Path, place: Callable[[str], torch.device], dtype: torch.dtype) -> dict[str, Tensor]:
+    """All tensors of a file or of an index in one type, each read onto the device of its name, one after the other."""
+    weights: dict[str, Tensor] = {}
+    for file, names in _files(path).items():
+        opened = {device: _open(file, str(device)) for device in {place(name) for name in names}}
+        weights.update({name: opened[place(name)].get_tensor(name).to(dtype) for name in names})
+    return weights
+
+
+def check_fit(module: nn.Module, shapes: Mapping[str, Sequence[int]], ignore: tuple[str, ...] = ()) -> None:
+    """ValueError tells the names that do not fit a module; those that start with an entry of `ignore` may be absent."""
+    own = module.state_dict()
+    kinds = {
+        "missing": [name for name in own if name not in shapes and not name.startswith(ignore)],
+        "unexpected": [name for name in shapes if name not in own and not name.startswith(ignore)],
+        "of another shape": [
+            f"{name} {tuple(shapes[name])} instead of {tuple(tensor.shape)}"
+            for name, tensor in own.items()
+            if name in shapes and tuple(shapes[name]) != tuple(tensor.shape)
+        ],
+    }
+    faults = [f"{len(names)} {kind}: {_tell(names)}" for kind, names in kinds.items() if names]
+    if faults:
+        raise ValueError(f"the weights do not fit the model; {'; '.join(faults)}")
 
 
 def load_into(module: nn.Module, weights: Mapping[str, Tensor], ignore: tuple[str, ...] = ()) -> None:
@@ -38,8 +73,8 @@ def load_into(module: nn.Module, weights: Mapping[str, Tensor], ignore: tuple[st
     Names that start with an entry of `ignore` may be missing or unexpected.
     A module on the meta device takes the tensors themselves, in their own type; any other copies them into its own.
     """
+    check_fit(module, {name: tensor.shape for name, tensor in weights.items()}, ignore)
     own = module.state_dict()
-    _check_fit(own, weights, ignore)
     known = {name: tensor for name, tensor in weights.items() if name in own}
     parameters = dict(module.named_parameters(remove_duplicate=False))
     on_meta = any(parameter.is_meta for parameter in parameters.values())
@@ -52,13 +87,44 @@ def digest(path: Path) -> str:
     """SHA-256 of a file's bytes, as hex; for an index, of its own digest and those of its shards."""
     if not path.name.endswith(".safetensors.index.json"):
         return _digest_file(path)
-    digests = [_digest_file(one) for one in (path, *_read_shards(path))]
+    return digest_of([_digest_file(one) for one in (path, *_read_shards(path))])
+
+
+def digest_of(digests: Sequence[str]) -> str:
+    """One digest of several."""
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
+def _files(path: Path) -> dict[Path, list[str]]:
+    """The names of the tensors by the file that holds them."""
+    if not path.name.endswith(".safetensors.index.json"):
+        return {path: list(_open(path, "cpu").keys())}
+    shards = _read_shards(path)
+    for shard, names in shards.items():
+        _check_shard(path, shard, names, _open(shard, "cpu").keys())
+    return shards
+
+
+def _check_shard(index: Path, shard: Path, names: Sequence[str], found: Iterable[str]) -> None:
+    there = set(found)
+    lacking = [name for name in names if name not in there]
+    if lacking:
+        raise ValueError(f"{shard} lacks tensors that {index.name} places there: {_tell(lacking)}")
+
+
+def _open(path: Path, device: str) -> Any:
+    return _guarded(path, lambda: safe_open(path, "pt", device=device))
+
+
 def _read_file(path: Path) -> dict[str, Tensor]:
+    found: dict[str, Tensor] = _guarded(path, lambda: load_file(path))
+    return found
+
+
+def _guarded(path: Path, read: Callable[[], Any]) -> Any:
+    """What a library reads from a file; every fault of the file is one sentence."""
     try:
-        return load_file(path)
+        return read()
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist") from None
     except SafetensorError as error:
@@ -78,21 +144,6 @@ def _read_shards(index: Path) -> dict[Path, list[str]]:
             raise ValueError(f"{index} names a file outside its own folder: {shard!r}")
         shards.setdefault(index.parent / shard, []).append(name)
     return shards
-
-
-def _check_fit(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], ignore: tuple[str, ...]) -> None:
-    kinds = {
-        "missing": [name for name in own if name not in weights and not name.startswith(ignore)],
-        "unexpected": [name for name in weights if name not in own and not name.startswith(ignore)],
-        "of another shape": [
-            f"{name} {tuple(weights[name].shape)} instead of {tuple(tensor.shape)}"
-            for name, tensor in own.items()
-            if name in weights and weights[name].shape != tensor.shape
-        ],
-    }
-    faults = [f"{len(names)} {kind}: {_tell(names)}" for kind, names in kinds.items() if names]
-    if faults:
-        raise ValueError(f"the weights do not fit the model; {'; '.join(faults)}")
 
 
 def _tie_again(module: nn.Module, before: Mapping[str, nn.Parameter], loaded: Iterable[str]) -> None:

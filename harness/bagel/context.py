@@ -42,7 +42,7 @@ class Segment:
 
     def rows_at(self, places: Tensor) -> Segment:
         """The rows at these places alone."""
-        layers = tuple((keys[places], values[places]) for keys, values in self.layers)
+        layers = tuple((keys[places.to(keys.device)], values[places.to(keys.device)]) for keys, values in self.layers)
         return Segment(layers, self.valid[places], self.whole)
 
 

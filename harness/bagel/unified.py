@@ -13,16 +13,18 @@ from typing import Any
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from harness.bagel.draw import Contexts, draw, noise_for
 from harness.bagel.guidance import Guidance
+from harness.bagel.lens import Lens
 from harness.bagel.model import Bagel, Canvas
 from harness.bagel.pixels import from_patches, to_patches, to_pictures, to_tensor
 from harness.bagel.prompts import Prompts
 from harness.bagel.schedule import sigma_grid
 from harness.bagel.tokenizer import TextCoder
 from harness.bagel.vae import ImageSpace
-from harness.bagel.view import View
+from harness.bagel.view import Grid, View
 from harness.bagel.walk import Walk, given_image, given_text, wrote_text
 from harness.bagel.write import Sampling, write
 from tasks.sample import Request, Response
@@ -43,6 +45,8 @@ class Drawing:
     width: int = 1024
     rows: int = 8
     """Images in one chunk of fixed shape."""
+    editing: Guidance | None = None
+    """Guidance where an image is edited or refined; None for that of drawing from a prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +69,19 @@ class Unified:
     drawing: Drawing
     thinking: Thinking | None = None
     """None draws at once"""
+    lens: Lens | None = None
+    """How given images are sized, and edits with them; None brings all to the size of what is drawn"""
 
     @torch.inference_mode()
     def generate(self, requests: Sequence[Request], seeds: Sequence[int]) -> list[Response]:
-        """One response a request, in order; chunks never mix texts of different padded length, or numbers of sources.
+        """One response a request, in order; chunks never mix texts of different padded length, or sizes of sources.
 
         ValueError for an image to edit that a model without eyes cannot read.
         """
         texts = [self.coder.encode(request.prompt) for request in requests]
-        alike: dict[tuple[int, int], list[int]] = defaultdict(list)
+        alike: dict[tuple[int, tuple[tuple[int, int], ...]], list[int]] = defaultdict(list)
         for number, (text, request) in enumerate(zip(texts, requests, strict=True)):
-            alike[padded(len(text)), len(request.sources)].append(number)
+            alike[padded(len(text)), tuple(self.size(source) for source in request.sources)].append(number)
         found: dict[int, Response] = {}
         for (length, _), members in alike.items():
             for start in range(0, len(members), self.drawing.rows):
@@ -101,32 +107,55 @@ class Unified:
             written = [one.ids for one in write(bagel, walk.main, self.thinking.sampling, seeds)]
             walk = wrote_text(bagel, walk, written, private=True, last=True, length=self.thinking.sampling.most + 1)
             plans = [self.coder.decode(ids) for ids in written]
-        pictures = self.draw(Contexts(walk.main, walk.text_free, walk.image_free), seeds)
+        source = requests[0].sources[-1] if requests[0].sources else None
+        pictures = self.draw(walk, seeds, self.guidance(source is not None), self.size(source))
         return [Response(picture, plan) for picture, plan in zip(pictures, plans, strict=True)]
 
-    def draw(self, contexts: Contexts, seeds: Sequence[int]) -> list[Image.Image]:
-        """One picture a seed."""
+    def guidance(self, has_image: bool) -> Guidance:
+        """That of drawing from a prompt, or of editing an image."""
+        return (self.drawing.editing or self.drawing.guidance) if has_image else self.drawing.guidance
+
+    def size(self, source: Image.Image | None) -> tuple[int, int]:
+        """Width and height at which a source is read and its edit drawn, or of what is drawn from a prompt."""
+        if source is None or self.lens is None:
+            return self.drawing.width, self.drawing.height
+        return self.lens.latents.fit(*source.size)
+
+    def draw(self, walk: Walk, seeds: Sequence[int], guidance: Guidance, size: tuple[int, int]) -> list[Image.Image]:
+        """One picture of (width, height) a seed, after what was walked."""
         drawing, config = self.drawing, self.bagel.config
-        rows, columns = drawing.height // config.downsample, drawing.width // config.downsample
+        rows, columns = size[1] // config.downsample, size[0] // config.downsample
         canvas = Canvas.of([(rows, columns)] * len(seeds), config.max_latent_size, self.bagel.device)
         noise = noise_for(seeds, rows * columns, config.token_width).to(self.bagel.device)
         sigmas = sigma_grid(drawing.points, drawing.shift).tolist()
-        latents = draw(self.bagel, contexts, noise, sigmas, canvas, drawing.guidance)
-        return to_pictures(self.space.decode(from_patches(latents, config.latent_patch_size, rows, columns)))
+        contexts = Contexts(walk.main, walk.text_free, walk.image_free)
+        latents = draw(self.bagel, contexts, noise, sigmas, canvas, guidance)
+        return self.pictures(latents, (rows, columns))
+
+    def pictures(self, latents: Tensor, grid: Grid) -> list[Image.Image]:
+        """Pictures of latents (B, N, W) that lie on a grid; one after the other, since decoding takes most memory."""
+        patches = from_patches(latents, self.bagel.config.latent_patch_size, *grid)
+        return [to_pictures(self.space.decode(one[None]))[0] for one in patches]
 
     def view(self, picture: Image.Image) -> View:
-        """A source as the model reads it, brought to the size of what it draws."""
-        config, size = self.bagel.config, (self.drawing.width, self.drawing.height)
+        """A source as the model reads it, brought to the size of what it draws, or within the lens's limits."""
+        config = self.bagel.config
         if config.vit is None:
             raise ValueError(f"{self.id} has no eyes and cannot edit an image")
-        whole = picture.convert("RGB") if picture.size == size else picture.convert("RGB").resize(size)
+        if self.lens is None:
+            size, plain = self.size(picture), picture.convert("RGB")
+            whole = seen = plain if plain.size == size else plain.resize(size)
+        else:
+            whole = self.lens.whole(picture)
+            seen = self.lens.seen(whole)
         pixels = to_tensor([whole]).to(self.bagel.device)
+        patches = pixels if seen is whole else to_tensor([seen]).to(self.bagel.device)
         side, patch = config.downsample, config.vit.patch_size
         return View(
             to_patches(self.space.encode(pixels), config.latent_patch_size)[0],
             (whole.height // side, whole.width // side),
-            to_patches(pixels, patch)[0],
-            (whole.height // patch, whole.width // patch),
+            to_patches(patches, patch)[0],
+            (seen.height // patch, seen.width // patch),
         )
 
 

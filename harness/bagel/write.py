@@ -77,20 +77,17 @@ def write(
 class Desk:
     """The rows that still write: where they began, and room for the keys and values of what they write."""
 
-    def __init__(self, began: Context, uniform: Tensor, last: Tensor, room: list[KeysValues]) -> None:
-        self.began, self.uniform, self.last, self.room = began, uniform, last, room
+    def __init__(self, began: Context, uniform: Tensor, last: Tensor) -> None:
+        self.began, self.uniform, self.last = began, uniform, last
+        self.room: list[KeysValues] = []
         self.places = torch.arange(len(last), device=last.device)
         self.going = torch.ones_like(last, dtype=torch.bool)
 
     @classmethod
     def of(cls, bagel: Bagel, context: Context, uniform: Tensor) -> Desk:
         """Every row at its begin mark; `uniform` (B, S) chooses the tokens."""
-        rows, most = uniform.shape
-        language, weight = bagel.config.language, bagel.language_model.lm_head.weight
-        shape = (rows, language.num_key_value_heads, most, language.head_width)
-        room = [(weight.new_empty(shape), weight.new_empty(shape)) for _ in range(language.num_hidden_layers)]
-        last = torch.full((rows,), bagel.special.begin, device=bagel.device)
-        return cls(context, uniform.to(bagel.device), last, room)
+        last = torch.full((len(uniform),), bagel.special.begin, device=bagel.device)
+        return cls(context, uniform.to(bagel.device), last)
 
     def context(self, step: int) -> Context:
         """What the token of this step reads: views of what is there, no copy."""
@@ -102,7 +99,10 @@ class Desk:
         return Context((*self.began.segments, written), position)
 
     def keep(self, step: int, read: tuple[KeysValues, ...]) -> None:
-        """Puts a step's keys and values in their room."""
+        """Puts a step's keys and values in their room, which is made on each layer's own device at the first."""
+        if not self.room:
+            wide = (*read[0][0].shape[:2], self.uniform.shape[1], read[0][0].shape[3])
+            self.room = [(key.new_empty(wide), value.new_empty(wide)) for key, value in read]
         for (keys, values), (key, value) in zip(self.room, read, strict=True):
             keys[:, :, step], values[:, :, step] = key[:, :, 0], value[:, :, 0]
 
@@ -120,7 +120,7 @@ class Desk:
         self.uniform, self.last, self.places, self.going = (
             one[stay] for one in (self.uniform, self.last, self.places, self.going)
         )
-        self.room = [(keys[stay], values[stay]) for keys, values in self.room]
+        self.room = [(keys[stay.to(keys.device)], values[stay.to(keys.device)]) for keys, values in self.room]
 
 
 def uniforms(seeds: Sequence[int], sampling: Sampling) -> Tensor:
