@@ -65,13 +65,7 @@ def attach(bagel: Bagel, experts: Sequence[Expert], low: Low | None, seed: int =
     if low is not None:
         modules = expert_modules(bagel)
         targets = [name for expert in experts for name in modules[expert]]
-        config = LoraConfig(r=low.rank, lora_alpha=low.alpha, target_modules=targets, lora_dropout=0.0)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)  # peft draws the adapters' first matrix from the global generator
-            inject_adapter_in_model(config, bagel, adapter_name=ADAPTER)
-        for name, parameter in bagel.named_parameters():
-            if parameter.requires_grad and "lora_" in name:
-                parameter.data = parameter.data.float()
+        inject(bagel, targets, low, seed)
     else:
         kinds = expert_of(bagel)
         for name, parameter in bagel.named_parameters():
@@ -79,6 +73,29 @@ def attach(bagel: Bagel, experts: Sequence[Expert], low: Low | None, seed: int =
     trained = {name: parameter for name, parameter in bagel.named_parameters() if parameter.requires_grad}
     refuse_half(trained)
     return trained
+
+
+def attach_network(
+    network: nn.Module, targets: Sequence[str], low: Low | None, seed: int = 0
+) -> dict[str, nn.Parameter]:
+    """The parameters to train of a network without experts: adapters in the modules named, or all of its weights."""
+    network.requires_grad_(low is None)
+    if low is not None:
+        inject(network, targets, low, seed)
+    trained = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
+    refuse_half(trained)
+    return trained
+
+
+def inject(module: nn.Module, targets: Sequence[str], low: Low, seed: int) -> None:
+    """Puts fresh adapters, in float32, into the modules of which a target is the name or its end."""
+    config = LoraConfig(r=low.rank, lora_alpha=low.alpha, target_modules=list(targets), lora_dropout=0.0)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # peft draws the adapters' first matrix from the global generator
+        inject_adapter_in_model(config, module, adapter_name=ADAPTER)
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad and "lora_" in name:
+            parameter.data = parameter.data.float()
 
 
 def refuse_half(parameters: Mapping[str, nn.Parameter]) -> None:

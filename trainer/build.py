@@ -16,12 +16,14 @@ from harness.bagel.unified import Unified
 from harness.bagel.write import Sampling
 from harness.model import Setting
 from harness.model_bagel import PROMPTS
+from harness.model_diffusers import DiffusersModel
 from harness.model_tiny import SHIPPED
 from reward.reward import Reward
 from tasks.sample import Sample
 from tasks.task import Task
 from trainer.adapter import Low
 from trainer.averages import Averages
+from trainer.build_flow import flow_policy, model_arguments
 from trainer.check import check_config, window_of
 from trainer.collect import Ground
 from trainer.held_out import held_out_job
@@ -65,10 +67,13 @@ def build_assignment(config: TrainConfig) -> Assignment:
 
 def build_policy(config: TrainConfig) -> Policy:
     """The policy over the model that the configuration names; ValueError for a model that cannot be trained."""
-    model = build_model(config.model, config.model_args, Setting(config.device))
-    if not isinstance(model, Unified):
-        raise ValueError(f"the model {config.model!r} cannot be trained: tiny and bagel can")
-    return unified_policy(config, model)
+    given = model_arguments(config) if config.model == "diffusers" else config.model_args
+    model = build_model(config.model, given, Setting(config.device))
+    if isinstance(model, DiffusersModel):
+        return flow_policy(config, model, build_sampler(config, 1.0))
+    if isinstance(model, Unified):
+        return unified_policy(config, model)
+    raise ValueError(f"the model {config.model!r} cannot be trained: tiny, bagel and pipelines of diffusers can")
 
 
 def build_sampler(config: TrainConfig, shift: float) -> Sampler:

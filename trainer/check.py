@@ -42,6 +42,8 @@ def check_config(config: TrainConfig) -> None:
         raise ValueError("refine.init_images must be at least 1: a refinement needs a picture to start from")
     if config.mode != "rt2i" and not config.think and config.refine.rounds > 1:
         raise ValueError("refine.rounds above 1 needs think: true, or no round would know what to change")
+    if config.model == "diffusers" and (config.think or config.mode != "rt2i"):
+        raise ValueError("a diffusers pipeline draws and edits, but writes nothing: mode rt2i and think: false")
     if config.refine.rounds > 1 and config.mode == "rt2i":
         raise ValueError("refine.rounds above 1 needs the mode srr")
     if config.text.top_p < 1.0 and config.num_iterations > 1:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from PIL import Image
@@ -59,12 +59,27 @@ class Layout:
         return self.pack(torch.randn((1, self.channels, self.height, self.width), generator=generator))[0]
 
 
+FAMILIES = {
+    "StableDiffusion3Pipeline": "trainer.policy_sd3",
+    "FluxPipeline": "trainer.policy_flux",
+    "FluxKontextPipeline": "trainer.policy_flux",
+    "QwenImagePipeline": "trainer.policy_qwen",
+    "QwenImageEditPipeline": "trainer.policy_qwen",
+    "SanaPipeline": "trainer.policy_sana",
+}
+"""Classes of diffusers that can be trained; each module has FAMILY, TARGETS and a default for the empty prompt."""
+
+
 class Family(Protocol):
     """One file a family: `trainer/policy_sd3.py` is the shortest."""
 
     pipeline: Any
     guidance: float
     """Guidance scale as the pipeline means it; 1 draws without."""
+    negative: str
+    """The prompt that guidance leads away from."""
+    branches: ClassVar[int]
+    """Forwards of a guided velocity; 1 where guidance is a number that the network reads."""
 
     def encode(self, request: Request, size: Size) -> dict[str, Tensor]:
         """What the network reads of a request, drawn at a size."""

@@ -64,7 +64,7 @@ def check_parity(policy: Policy, trajectories: Sequence[Trajectory], config: Tra
     """The parity of some trajectories; ParityError where it is not good enough. None for losses that need none."""
     if config.image.loss in FORWARD:
         return None
-    same = [one for one in trajectories if one.kinds == trajectories[0].kinds][: config.rollout_batch_size]
+    same = [one for one in trajectories if one.shape == trajectories[0].shape][: config.rollout_batch_size]
     found = measure(policy, same)
     if config.bf16:
         good, told, limit = found.mean <= config.image.epsilon / 4, found.mean, config.image.epsilon / 4

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from harness.bagel.guidance import Guidance
 from harness.model import Model
-from tasks.sample import Request, Response
+from tasks.sample import Failure, Request, Response
 from trainer.adapter import Expert
 from trainer.replay import Replayed
 from trainer.sampler import Sampler
@@ -43,7 +43,7 @@ class Policy(Protocol):
         """Whether a text is written and trained before each drawing."""
         ...
 
-    def generate(self, requests: Sequence[Request], seeds: Sequence[int]) -> list[Response]:
+    def generate(self, requests: Sequence[Request], seeds: Sequence[int]) -> Sequence[Response | Failure]:
         """As any model of the harness."""
         ...
 

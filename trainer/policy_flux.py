@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -13,7 +13,6 @@ from harness.call_arguments import Size
 from tasks.sample import Request
 from trainer.family import Condition, Layout, columns, fitted, grid_of, no_sources
 
-PIPELINES = ("FluxPipeline", "FluxKontextPipeline")
 TARGETS = ("to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
 """Modules of the transformer that LoRA adapts."""
 
@@ -27,6 +26,7 @@ class Flux:
     """The number that the network reads; 1 is the least guidance that it knows"""
     negative: str = ""
     """Not used: guidance costs no second forward"""
+    branches: ClassVar[int] = 1
 
     @torch.no_grad()
     def encode(self, request: Request, size: Size) -> dict[str, Tensor]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -15,7 +15,6 @@ from harness.call_arguments import Size
 from tasks.sample import Request
 from trainer.family import Condition, Layout, columns, fitted, grid_of, no_sources, padded
 
-PIPELINES = ("QwenImagePipeline", "QwenImageEditPipeline")
 TARGETS = ("to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
 """Modules of the transformer that LoRA adapts."""
 AREA = 1024 * 1024
@@ -29,7 +28,7 @@ class QwenImage:
     pipeline: Any
     guidance: float = 1.0
     negative: str = " "
-    area: int = AREA
+    branches: ClassVar[int] = 2
 
     @torch.no_grad()
     def encode(self, request: Request, size: Size) -> dict[str, Tensor]:  # noqa: ARG002 - a source has its own size
@@ -41,7 +40,7 @@ class QwenImage:
                 no_sources("Qwen-Image", request)
             if len(request.sources) > 1:
                 raise ValueError(f"Qwen-Image-Edit edits one image, and the request has {len(request.sources)}")
-            picture = fitted(request.sources[0], sized(request.sources[0].size, self.area))
+            picture = fitted(request.sources[0], looked_at(self.pipeline, request.sources[0].size))
             found, seen = self.look(picture), {"image": picture}
         texts = {"text": request.prompt} | ({"empty": self.negative} if self.guidance > 1.0 else {})
         for name, text in texts.items():
@@ -107,10 +106,10 @@ class QwenImage:
         return pixels
 
 
-def sized(source: Size, area: int) -> Size:
-    """The size of a source's shape with about so many pixels, in steps of 32."""
-    width = math.sqrt(area * source[0] / source[1])
-    return round(width / 32) * 32, round(width * source[1] / source[0] / 32) * 32
+def looked_at(pipeline: Any, source: Size) -> Size:
+    """The size at which a source is looked at, by the pipeline's own rule."""
+    width, height, _ = sys.modules[type(pipeline).__module__].calculate_dimensions(AREA, source[0] / source[1])
+    return int(width), int(height)
 
 
 FAMILY = QwenImage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -14,7 +14,6 @@ from harness.pipeline import call_parameters
 from tasks.sample import Request
 from trainer.family import Condition, Layout, columns, grid_of, no_sources
 
-PIPELINES = ("SanaPipeline",)
 TARGETS = ("to_q", "to_k", "to_v", "to_out.0")
 """Modules of the transformer that LoRA adapts."""
 
@@ -26,6 +25,7 @@ class Sana:
     pipeline: Any
     guidance: float = 1.0
     negative: str = ""
+    branches: ClassVar[int] = 2
 
     def encode(self, request: Request, size: Size) -> dict[str, Tensor]:  # noqa: ARG002 - texts have no size
         """Texts behind the pipeline's own instruction, with and without the prompt, and their masks."""

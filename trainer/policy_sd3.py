@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -13,7 +13,6 @@ from harness.call_arguments import Size
 from tasks.sample import Request
 from trainer.family import Condition, Layout, columns, grid_of, no_sources
 
-PIPELINES = ("StableDiffusion3Pipeline",)
 TARGETS = ("to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
 """Modules of the transformer that LoRA adapts."""
 
@@ -25,6 +24,7 @@ class StableDiffusion3:
     pipeline: Any
     guidance: float = 1.0
     negative: str = ""
+    branches: ClassVar[int] = 2
 
     def encode(self, request: Request, size: Size) -> dict[str, Tensor]:  # noqa: ARG002 - texts have no size
         """Texts of the three encoders and their pooled form, with and without the prompt."""

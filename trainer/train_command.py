@@ -13,6 +13,7 @@ import tyro
 import yaml
 from accelerate import Accelerator
 
+from harness.arguments import parse_arguments
 from harness.ending import DONE
 from harness.json_lines import write_json
 from trainer.build import build_assignment, build_run, learning_rates
@@ -36,6 +37,8 @@ class TrainFlags:
     """One setting, such as learning_rate=1e-4 or sampler.window_size=3; may be given many times."""
     model: Annotated[str | None, Alias(aliases=["-M"])] = None
     """The model, over the recipe."""
+    model_args: Annotated[str | None, Alias(aliases=["-a"])] = None
+    """Arguments of the model, over the recipe's: k=v,k=v, JSON, or @file.json."""
     task: Annotated[str | None, Alias(aliases=["-t"])] = None
     """The training task, over the recipe."""
     output_dir: Annotated[Path | None, Alias(aliases=["-o", "--output-path"])] = None
@@ -98,6 +101,8 @@ def main(arguments: list[str]) -> int:
 def read_flags(flags: TrainFlags) -> TrainConfig:
     """The configuration of a command line."""
     config = read_recipe(flags.config, flags.set)
+    if flags.model_args is not None:
+        config = replace(config, model_args={**config.model_args, **parse_arguments(flags.model_args)})
     over = {name: value for name in ("model", "task", "output_dir") if (value := getattr(flags, name)) is not None}
     return replace(config, **over)
 

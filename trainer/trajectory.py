@@ -94,6 +94,11 @@ class Trajectory:
         return tuple(type(step).__name__ for step in self.steps)
 
     @property
+    def shape(self) -> tuple[object, ...]:
+        """The kinds and the sizes of its drawings: what a micro-batch must have in common."""
+        return (*self.kinds, *(one.grid for one in self.drawings))
+
+    @property
     def text(self) -> tuple[Wrote, ...]:
         """All that it wrote."""
         return tuple(step for step in self.steps if isinstance(step, Wrote))

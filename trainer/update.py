@@ -54,8 +54,8 @@ def accumulate(
     The loss is divided by the number of scored trajectories of the whole update, so that no split changes it.
     """
     sums: dict[str, float] = {}
-    kinds = [one.trajectory.kinds for one in lessons]
-    for places in chunks(kinds, config.per_device_train_batch_size):
+    shapes = [one.trajectory.shape for one in lessons]
+    for places in chunks(shapes, config.per_device_train_batch_size):
         part = [lessons[place] for place in places]
         losses, figures = batch_loss(policy, part, config, averages, aligned)
         (losses.sum() / scored).backward()  # type: ignore[no-untyped-call]
