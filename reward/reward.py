@@ -12,6 +12,7 @@ REWARDS = {
     "questions": "reward.questions",
     "rubric": "reward.rubric",
     "detector": "reward.detector",
+    "lettering": "reward.lettering",
 }
 """Kinds of reward; each module has a function `build(spec, verifier) -> Reward`."""
 

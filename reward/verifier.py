@@ -18,6 +18,7 @@ VERIFIERS = {
     "http": "reward.verifier_http",
     "http-batch": "reward.verifier_http_batch",
     "detector": "reward.verifier_detector",
+    "ocr": "reward.verifier_ocr",
 }
 """Verifier names; each module has a dataclass `Arguments` and a function `build(arguments) -> Verifier`."""
 
