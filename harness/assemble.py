@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
 
 from harness.arguments import fill
 from harness.model import MODELS, Cell, Model, Setting
 from harness.plan import choose, make_plan
+from reward.asking import asked
 from reward.reward import REWARDS, Reward
+from reward.several import Several, own_verifiers
 from reward.verifier import VERIFIERS, Verifier
-from tasks.registry import TASKS, find_module
+from tasks.registry import TASKS, find_module, unknown
 from tasks.sample import Sample
-from tasks.task import Task
+from tasks.task import RewardSpec, Task
+
+OVER_IMAGES = ("mean", "mean of tags", "weighted tags")
+"""Headlines over the scores of images, whatever reward gave them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,22 @@ def load_task(name: str, arguments: Mapping[str, Any]) -> Task:
     if name.endswith(".jsonl"):
         return load_task("questions", {"path": name, **arguments})
     task: Task = open_module("task", name, TASKS, arguments, "load")()
-    return task
+    return asked(task)
+
+
+def rewarded(task: Task, kind: str, arguments: Mapping[str, Any]) -> Task:
+    """The task with another reward than its own: a kind, and what is said of it over its `SPEC`.
+
+    How the task's own answers become its figure goes with its reward; tags and their weights stay.
+    """
+    spec: RewardSpec = find_module("reward", kind, REWARDS).SPEC
+    known = [one.name for one in fields(RewardSpec) if one.name not in ("kind", "verifier")]
+    for name in arguments:
+        if name not in known:
+            raise ValueError(unknown("argument of a reward", name, known))
+    changed = replace(task, reward=replace(spec, verifier=task.reward.verifier, **arguments), scale=1.0, offset=0.0,
+                      decimals={}, answer_tags=False, missing="exclude")  # fmt: skip
+    return asked(changed if task.headline in OVER_IMAGES else replace(changed, headline="mean", weights={}))
 
 
 def build_verifier(name: str, arguments: Mapping[str, Any]) -> Verifier:
@@ -70,7 +90,9 @@ def build_model(name: str, arguments: Mapping[str, Any], setting: Setting) -> Mo
 
 def build_reward(task: Task, verifier: Verifier) -> Reward:
     """The reward that a task asks for, over this verifier."""
-    reward: Reward = find_module("reward", task.reward.kind, REWARDS).build(task.reward, verifier)
+    named = {part: build_verifier(*one) for part, one in own_verifiers(task.reward).items()}
+    module = find_module("reward", task.reward.kind, REWARDS)
+    reward: Reward = module.build(task.reward, Several(verifier, named) if named else verifier)
     return reward
 
 

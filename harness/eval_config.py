@@ -36,6 +36,10 @@ class EvalConfig:
     """A name printed by `harness ls verifiers`, or a dotted module; the task's own when not given."""
     verifier_args: str = ""
     """Arguments of the verifier."""
+    reward: str = ""
+    """A kind of reward in the place of the task's own, such as vqascore or readback."""
+    reward_args: str = ""
+    """What is said of it: reading, combine, options."""
     output_path: Annotated[Path | None, Alias(aliases=["-o"])] = None
     """Folder of the run; with several tasks, of one folder each. runs/TASK-MODEL when not given."""
     limit: Annotated[float | None, Alias(aliases=["-L"])] = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.arguments import parse_arguments
-from harness.assemble import Job, build_reward, build_verifier, choose_plan, load_task
+from harness.assemble import Job, build_reward, build_verifier, choose_plan, load_task, rewarded
 from harness.eval_config import EvalConfig
 from harness.model import Cell
 from harness.shown import check_pictures
@@ -33,6 +33,8 @@ def output_folder(config: EvalConfig, name: str, several: bool) -> Path:
 def chosen(config: EvalConfig, name: str) -> tuple[Task, tuple[Sample, ...], int, tuple[Cell, ...]]:
     """A task by name, the part of it that is asked for, and the plan."""
     task = load_task(name, parse_arguments(config.task_args))
+    if config.reward:
+        task = rewarded(task, config.reward, parse_arguments(config.reward_args))
     ids = [one.strip() for one in config.samples.split(",") if one.strip()]
     return task, *choose_plan(task, config.num_images, config.seed, config.limit, ids)
 

@@ -60,8 +60,21 @@ class TinyVerifier:
         context = read_views(self.bagel, Context.empty(1, self.bagel.device), [self.look(image)])
         texts = [self.coder.encode(self.prompts.question.replace("{question}", query.text)) for query in queries]
         context, _, _ = self.bagel.read_words(context, texts)
-        _, logits = self.bagel.read_text(context, [[self.coder.special.begin]] * len(queries))
-        return [self.reply(row, query) for row, query in zip(logits.float().softmax(-1), queries, strict=True)]
+        told = [self.coder.encode(query.continuation)[:-2] or [self.coder.special.begin] for query in queries]
+        _, hidden, _ = self.bagel.read_words(context, told)
+        logits = self.bagel.language_model.lm_head(hidden).float()
+        return [
+            self.likelihood(row, query) if query.continuation else self.reply(row[0].softmax(-1), query)
+            for row, query in zip(logits, queries, strict=True)
+        ]
+
+    def likelihood(self, logits: torch.Tensor, query: Query) -> Reply:
+        """The mean log-likelihood of the wanted words, from the logits (words or more, vocabulary) before each."""
+        wanted = self.coder.encode(query.continuation)[1:-1]
+        if not wanted:
+            return Reply("parse_error", error=f"no words in {query.continuation[:40]!r}", served=self.id)
+        each = logits[: len(wanted)].log_softmax(-1)[torch.arange(len(wanted)), torch.tensor(wanted)]
+        return Reply("ok", log_likelihood=float(each.mean()), served=self.id)
 
     def reply(self, probabilities: torch.Tensor, query: Query) -> Reply:
         """The probability of each wanted answer's first word, and the likeliest word as the text."""
@@ -86,5 +99,11 @@ def build(arguments: Arguments) -> TinyVerifier:
     if bagel.config.vit is None:
         raise ValueError(f"the weights in {arguments.weights} have no eyes and cannot answer questions about images")
     prompts, revision = Prompts.read(arguments.weights / "prompts.json"), digest(arguments.weights / "ema.safetensors")
-    record = {"name": "tiny", "mode": "logprobs", "revision": revision, "prompts_sha256": prompts.digest}
+    record = {
+        "name": "tiny",
+        "mode": "logprobs",
+        "likelihood": True,
+        "revision": revision,
+        "prompts_sha256": prompts.digest,
+    }
     return TinyVerifier(f"tiny@{revision[:12]}", record, bagel, coder, prompts)

@@ -27,6 +27,7 @@ RULES = {
     "geneval": "reward.rules_geneval",
 }
 """Rules by name; each module has `read_rules(options) -> Rules`."""
+SPEC = RewardSpec("detector", "geneval", "all")
 ENOUGH = 20
 """Images after which it is told that hardly anything is detected at all."""
 

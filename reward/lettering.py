@@ -27,6 +27,7 @@ from tasks.sample import Generation, Question
 from tasks.task import RewardSpec
 
 PROMPT = (Path(__file__).parent / "prompts" / "lettering.txt").read_text(encoding="utf-8").strip()
+SPEC = RewardSpec("lettering", "edit", "mean")
 NOTHING = "NO TEXT"
 """What is answered about a picture without any."""
 CHINESE = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")

@@ -23,6 +23,7 @@ from tasks.sample import Generation, Question
 from tasks.task import RewardSpec
 
 NOT_ASKED = "not asked"
+SPEC = RewardSpec()
 
 Known = Sequence[Verdict | None]
 Wave = Callable[[Sequence[Question], Known], list[int]]

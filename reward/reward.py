@@ -13,8 +13,12 @@ REWARDS = {
     "rubric": "reward.rubric",
     "detector": "reward.detector",
     "lettering": "reward.lettering",
+    "vqascore": "reward.vqascore",
+    "readback": "reward.readback",
+    "weighted": "reward.weighted",
 }
-"""Kinds of reward; each module has a function `build(spec, verifier) -> Reward`."""
+"""Kinds of reward; each module has a function `build(spec, verifier) -> Reward`, and `SPEC`, how it is built when
+nothing more is said."""
 
 
 class Reward(Protocol):

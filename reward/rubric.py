@@ -23,6 +23,7 @@ from tasks.registry import unknown
 from tasks.sample import Generation, Question, Response, Sample
 from tasks.task import RewardSpec
 
+SPEC = RewardSpec("rubric", "marks", "mean")
 TRIES = 3
 """How often a judge is asked when its replies cannot be read."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from harness.assemble import Job, build_model, build_reward, build_verifier, load_task
+from harness.assemble import Job, build_model, build_reward, build_verifier, load_task, rewarded
 from harness.bagel.guidance import Guidance
 from harness.bagel.prompts import Prompts
 from harness.bagel.unified import Unified
@@ -56,6 +56,8 @@ def build_assignment(config: TrainConfig) -> Assignment:
     """Task, reward and held-out evaluation; ValueError for a configuration that cannot be."""
     check_config(config)
     task = load_task(config.task, config.task_args)
+    if config.reward:
+        task = rewarded(task, config.reward, config.reward_args)
     bare = [sample.id for sample in task.samples if not sample.questions and task.reward.kind == "questions"]
     if bare or not task.samples:
         raise ValueError(f"task {task.name!r} has no questions to be rewarded for" + (f" ({bare[0]})" if bare else ""))

@@ -147,6 +147,9 @@ class TrainConfig:
     verifier: str = ""
     """The task's own when not given."""
     verifier_args: Mapping[str, Any] = field(default_factory=dict)
+    reward: str = ""
+    """A kind of reward in the place of the task's own, such as readback; held-out evaluation keeps the task's."""
+    reward_args: Mapping[str, Any] = field(default_factory=dict)
     output_dir: Path = Path("runs/train")
     mode: Literal["rt2i", "srr", "mixed"] = "rt2i"
     """Draw (or edit, where a sample has a source), refine a picture of one's own, or both in one update."""
