@@ -8,10 +8,13 @@ from harness.arguments import parse_arguments
 from harness.assemble import Job, build_reward, build_verifier, choose_plan, load_task, rewarded
 from harness.eval_config import EvalConfig
 from harness.model import Cell
-from harness.shown import check_pictures
+from harness.shown import check_pictures, stood_in
 from harness.unscored import Nobody, Unscored
 from tasks.sample import Sample
 from tasks.task import Task
+
+RECORDED = "recorded"
+"""The mode of a verifier that looks at no picture."""
 
 
 def task_names(config: EvalConfig) -> list[str]:
@@ -42,8 +45,11 @@ def chosen(config: EvalConfig, name: str) -> tuple[Task, tuple[Sample, ...], int
 def prepare(config: EvalConfig, name: str) -> Job:
     """A task, its plan, its verifier and its reward, by name."""
     task, samples, images, plan = chosen(config, name)
-    check_pictures(task, samples)
     if config.predict_only:
+        check_pictures(task, samples)
         return Job(task, samples, images, plan, config.seed, Nobody(), Unscored())
     verifier = build_verifier(config.verifier or task.reward.verifier, parse_arguments(config.verifier_args))
+    if verifier.record.get("mode") == RECORDED:
+        samples = tuple(stood_in(one) for one in samples)
+    check_pictures(task, samples)
     return Job(task, samples, images, plan, config.seed, verifier, build_reward(task, verifier))

@@ -12,6 +12,7 @@ MODELS = {
     "tiny": "harness.model_tiny",
     "bagel": "harness.model_bagel",
     "folder": "harness.model_folder",
+    "blank": "harness.model_blank",
     "diffusers": "harness.model_diffusers",
 }
 """Model names; each module has a dataclass `Arguments` and a function `build(arguments, setting) -> Model`."""

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 from harness.model import Cell
+from tasks.key import seed_for
 from tasks.registry import unknown
 from tasks.sample import Sample
 from tasks.task import Task
-
-
-def seed_for(run_seed: int, sample: str, index: int) -> int:
-    """The seed of one image (harness.md R7): it depends on these three alone."""
-    digest = hashlib.sha256(f"{run_seed}|{sample}|{index}".encode()).digest()
-    return int.from_bytes(digest[:4], "big") & 0x7FFFFFFF
 
 
 def choose(task: Task, limit: float | None, ids: Sequence[str]) -> tuple[Sample, ...]:

@@ -141,6 +141,21 @@ def read_marks(form: str, text: str, names: Sequence[str]) -> list[str]:
     return FORMS[form](text, names)
 
 
+def recorded_marks(recorded: Mapping[str, str], names: Sequence[tuple[str, str]]) -> list[str]:
+    """A mark for every name, each of which has two spellings, from marks that were read long ago."""
+    folded = {fold(name): mark for name, mark in recorded.items()}
+    found = [next((folded[one] for one in map(fold, pair) if one in folded), None) for pair in names]
+    missing = [pair[0] for pair, mark in zip(names, found, strict=True) if mark is None]
+    if missing:
+        raise Unreadable(f"no mark is recorded for {', '.join(map(repr, missing))}")
+    return [mark for mark in found if mark is not None]
+
+
+def fold(name: str) -> str:
+    """A name without regard to case and to what stands between its words: `aesthetic_quality`, `Aesthetic Quality`."""
+    return " ".join("".join(one if one.isalnum() else " " for one in name.lower()).split())
+
+
 def value_of(mark: str, worth: Mapping[str, float], between: bool = False) -> float:
     """The value of a mark: that of the answer it equals, or between two of them where that is allowed."""
     number, _, top = (part.strip() for part in mark.partition("/"))

@@ -13,7 +13,7 @@ from typing import Any
 
 from reward.call import Call, query_of, read_call, render
 from reward.combine import COMBINES, classes_of, combine_verdicts, group
-from reward.marks import Unreadable, read_marks, value_of
+from reward.marks import Unreadable, read_marks, recorded_marks, value_of
 from reward.options import Options, read_options
 from reward.questions import digest, first_failed, skipped
 from reward.reward import Reward, check_range
@@ -94,8 +94,10 @@ class RubricReward:
         """Asks what comes before a call, once an image, and puts the reply before it."""
         first = {(ask.row, ask.call.after): ask for ask in asks if ask.call.after}
         queries = [
-            query_of(self.calls[name], ask.generation.sample, ask.response, (), 0) for (_, name), ask in first.items()
-        ]
+            replace(query_of(self.calls[name], ask.generation.sample, ask.response, (), 0),
+                    about=(ask.generation.sample.id, ask.generation.seed, ""))
+            for (_, name), ask in first.items()
+        ]  # fmt: skip
         replies = dict(zip(first, self._ask(queries), strict=True))
         for ask in asks:
             if ask.call.after:
@@ -140,7 +142,7 @@ def verdicts_of(ask: Ask) -> tuple[Verdict, ...]:
     if reply.status != "ok":
         return tuple(unread(one, reply) for one in ask.questions)
     try:
-        marks = read_marks(ask.call.form, reply.text, [one.text for one in ask.questions])
+        marks = marks_of(ask, reply)
         values = [value_of(mark, one.worth, ask.call.between) for mark, one in zip(marks, ask.questions, strict=True)]
     except Unreadable as error:
         if len(ask.replies) < TRIES:
@@ -149,6 +151,13 @@ def verdicts_of(ask: Ask) -> tuple[Verdict, ...]:
     return tuple(
         Verdict(one.id, value, mark, reply=reply) for one, value, mark in zip(ask.questions, values, marks, strict=True)
     )
+
+
+def marks_of(ask: Ask, reply: Reply) -> list[str]:
+    """The marks of a reply, in the order of its questions; Unreadable says why there are none."""
+    if reply.marks:
+        return recorded_marks(reply.marks, [(one.id, one.text) for one in ask.questions])
+    return read_marks(ask.call.form, reply.text, [one.text for one in ask.questions])
 
 
 def unread(question: Question, reply: Reply) -> Verdict:

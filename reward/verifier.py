@@ -19,6 +19,7 @@ VERIFIERS = {
     "http-batch": "reward.verifier_http_batch",
     "detector": "reward.verifier_detector",
     "ocr": "reward.verifier_ocr",
+    "recorded": "reward.verifier_recorded",
 }
 """Verifier names; each module has a dataclass `Arguments` and a function `build(arguments) -> Verifier`."""
 
@@ -67,6 +68,8 @@ class Reply:
     cached: bool = False
     log_likelihood: float | None = None
     """Mean log-likelihood a token, in nats, of the query's `continuation`, its end not counted."""
+    marks: Mapping[str, str] = field(default_factory=dict)
+    """Marks by name, in the place of a text: what a replay has of a reply whose marks were read long ago."""
 
 
 class VerifierDown(Exception):

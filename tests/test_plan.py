@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.plan import choose, make_plan, seed_for, share
+from harness.plan import choose, make_plan, share
+from tasks.key import seed_for
 from tasks.sample import Question, Request, Sample
 from tasks.task import RewardSpec, Task
 
