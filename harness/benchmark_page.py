@@ -22,6 +22,7 @@ This page is written by `python -m harness.benchmark_page` from the tasks themse
 
     harness eval --task wise-verified --model folder --model-args path=my_images --verifier http
     harness ls tasks --json      # licence, counts, kind, judge, images a prompt, calls of a full run
+    harness validate dsg         # its files, its questions, one sample end to end, and what is odd about its data
 
 The package holds no benchmark's data. They are looked for in the folder of `--data` (or `HARNESS_DATA`), which holds a
 folder for each benchmark, then in the cache; when online, a file is downloaded at the commit named below and checked

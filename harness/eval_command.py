@@ -17,7 +17,7 @@ import tyro
 from harness.asked import write_questions
 from harness.assemble import Assembly, build_model
 from harness.ending import DONE, OUTAGE, Preempted
-from harness.eval_config import EvalConfig, check_ranges, resolved
+from harness.eval_config import EvalConfig, check_ranges, offer_data, resolved
 from harness.evaluate import evaluate
 from harness.forecast import forecast, print_forecasts
 from harness.identity import check_same, describe, ending_of, model_arguments, served
@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
     defaults, rest = read_settings(EvalConfig, arguments)
     config = tyro.cli(EvalConfig, args=rest, default=defaults, prog="harness eval")
     check_ranges(config)
-    offer_data(config)
+    offer_data(config.data, config.accept_licence)
     if config.offline:
         forbid_connections()
     names = task_names(config)
@@ -74,12 +74,6 @@ def main(arguments: list[str]) -> int:
         found = {name: record.results for name, record in done.items()}
         print(json.dumps(found if len(names) > 1 else found[names[0]], sort_keys=True, indent=1))
     return max((int(record.run["exit_code"]) for record in done.values()), default=0)
-
-
-def offer_data(config: EvalConfig) -> None:
-    """Tells the tasks where data lies and what may be downloaded, through the variables that these flags stand for."""
-    given = {"HARNESS_DATA": str(config.data or ""), "HARNESS_ACCEPT_LICENCE": config.accept_licence}
-    os.environ.update({name: value for name, value in given.items() if value})
 
 
 def place_in_launch() -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Literal
@@ -95,3 +96,9 @@ def check_ranges(config: EvalConfig) -> None:
         raise ValueError(f"--batch-size must be at least 1, not {config.batch_size}")
     if not 0.0 <= config.min_coverage <= 1.0:
         raise ValueError(f"--min-coverage must lie between 0 and 1, not {config.min_coverage}")
+
+
+def offer_data(data: Path | None, accepted: str) -> None:
+    """Tells the tasks where data lies and what may be downloaded, through the variables that these flags stand for."""
+    given = {"HARNESS_DATA": str(data or ""), "HARNESS_ACCEPT_LICENCE": accepted}
+    os.environ.update({name: value for name, value in given.items() if value})

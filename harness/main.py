@@ -15,6 +15,7 @@ from reward.secret import redact
 COMMANDS = {
     "eval": ("harness.eval_command", "generate, verify and score"),
     "train": ("trainer.train_command", "improve a model with the reward of a task"),
+    "validate": ("harness.validate_command", "check a task, a question file or a run folder"),
     "ls": ("harness.ls_command", "list tasks, models, verifiers or runs"),
     "compare": ("leaderboards.compare_command", "what changed from one run to another, with a gate"),
     "leaderboard": ("leaderboards.leaderboard_command", "boards of finished runs: show, add, page, publish"),
