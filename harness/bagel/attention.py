@@ -14,6 +14,9 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from harness.bagel.context import Context, KeysValues, Segment
 
+FEW = 32
+"""Queries a row up to which each part of the past is read where it lies; for more, the scores would fill the memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Branch:
@@ -47,7 +50,7 @@ def attend(query: Tensor, own: KeysValues, branches: Sequence[Branch], layer: in
 
 def _attend(query: Tensor, own: KeysValues, branch: Branch, layer: int) -> Tensor:
     past = [segment.layers[layer] for segment in branch.segments]
-    if query.shape[2] == 1:
+    if query.shape[2] <= FEW:
         return merged(query, [*past, own], branch.visible)
     key, value = (
         torch.cat([*(spread(one[side], query.shape[0]) for one in past), own[side]], 2) if past else own[side]
@@ -67,7 +70,7 @@ def spread(stored: Tensor, rows: int) -> Tensor:
 def merged(query: Tensor, parts: Sequence[KeysValues], visible: Tensor | None) -> Tensor:
     """Attention to several parts with one softmax over all scores; a part of fewer rows is read where it lies.
 
-    For one token a row: the scores are few, and copying a long prompt for each row would cost more than all else.
+    For few tokens a row: the scores are few, and copying a long prompt for each row would cost more than all else.
     """
     scaled = query * query.shape[-1] ** -0.5
     scores = torch.cat([_product(scaled, key.transpose(2, 3)) for key, _ in parts], dim=-1)
@@ -82,10 +85,12 @@ def merged(query: Tensor, parts: Sequence[KeysValues], visible: Tensor | None) -
 
 
 def _product(left: Tensor, right: Tensor) -> Tensor:
-    """(B, S, 1, M) times (P, T, M, N): rows that share one of P, and heads that share one of T, form one matrix."""
-    rows, heads, _, width = left.shape
+    """(B, S, L, M) times (P, T, M, N): rows that share one of P, and heads that share one of T, form one matrix."""
+    rows, heads, queries, width = left.shape
     stored, groups = right.shape[:2]
-    together = left.reshape(stored, rows // stored, groups, heads // groups, width).transpose(1, 2)
+    if (stored, groups) == (rows, heads):
+        return left @ right
+    together = left.reshape(stored, rows // stored, groups, -1, width).transpose(1, 2)
     out = together.reshape(stored, groups, -1, width) @ right
-    apart = out.reshape(stored, groups, rows // stored, heads // groups, -1).transpose(1, 2)
-    return apart.reshape(rows, heads, 1, -1)
+    apart = out.reshape(stored, groups, rows // stored, -1, right.shape[-1]).transpose(1, 2)
+    return apart.reshape(rows, heads, queries, -1)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import silu
+from torch.nn.functional import rms_norm, silu
 
 from harness.bagel.attention import Branch, attend
 from harness.bagel.config import LanguageConfig
@@ -44,8 +44,7 @@ class RMSNorm(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """The same shape and type, normalised over the last dimension."""
-        exact = hidden.float()
-        exact = exact * torch.rsqrt(exact.pow(2).mean(-1, keepdim=True) + self.epsilon)
+        exact = rms_norm(hidden.float(), self.weight.shape, eps=self.epsilon)
         return self.weight * exact.to(hidden.dtype)
 
 
