@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from harness.bagel.config import PUBLISHED
 from harness.main import run
+from harness.model_tiny import SHIPPED, read_bagel
 from trainer.build import build_assignment
 from trainer.check import check_config
 from trainer.cost import cost
+from trainer.memory import memory_lines, shape_of, update_memory
 from trainer.recipe import read_recipe, resolved
 from trainer.train_config import TrainConfig
 
@@ -87,3 +91,21 @@ def test_sections_of_a_second_file_change_single_keys_of_the_first(tmp_path: Pat
     config = read_recipe([tmp_path / "a.yaml", tmp_path / "b.yaml"], ["image.loss=awm"])
     assert (config.sampler.kernel, config.sampler.eta, config.image.loss) == ("flow", 0.6, "awm")
     assert config.text == TrainConfig().text
+
+
+def test_the_plan_tells_the_memory_of_weights_as_they_are_and_what_saving_saves() -> None:
+    config = read_recipe([ROOT / "recipes" / "tiny_rt2i.yaml"], [])
+    bagel, _ = read_bagel(SHIPPED)
+    shape = shape_of(config)
+    assert shape is not None
+    rollout, learning = update_memory(config, shape)
+    tables = bagel.latent_pos_embed.pos_embed.numel()  # fixed, and written beside the weights
+    assert rollout.weights == pytest.approx(4 * sum(one.numel() for one in bagel.parameters()), abs=8 * tables)
+    assert learning.total > rollout.total
+    recipe = ROOT / "recipes" / "bagel_rt2i.yaml"
+    small, large = (read_recipe([recipe], [f"gradient_checkpointing={one}"]) for one in ("true", "false"))
+    assert update_memory(small, PUBLISHED)[1].total < 0.5 * update_memory(large, PUBLISHED)[1].total
+    assert [name for name, _ in memory_lines(small)][:3] == [
+        "memory of the weights", "memory of a rollout", "memory of a training step",
+    ]  # fmt: skip
+    assert memory_lines(replace(config, model="diffusers")) == []

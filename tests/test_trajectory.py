@@ -17,7 +17,7 @@ from harness.bagel.vae import build_image_space
 from harness.bagel.write import Sampling
 from tasks.sample import Question, Request, Sample
 from tasks.scenes import Arguments, load
-from trainer.adapter import Low, disabled, refuse_half, snapshot, swapped, tuners
+from trainer.adapter import Low, compute_again, disabled, refuse_half, snapshot, swapped, tuners
 from trainer.averages import Averages
 from trainer.objective import stacked
 from trainer.parity import measure
@@ -205,6 +205,25 @@ def test_T03_every_loss_gives_the_same_gradient_however_the_batch_is_split(loss:
     assert any(one.abs().max() > 0 for one in whole.values())
     for name, one in whole.items():
         assert torch.allclose(one, split[name], atol=1e-5 * float(one.abs().max()) + 1e-9), name
+
+
+@pytest.mark.parametrize("think", [False, True])
+def test_layers_that_are_computed_again_give_the_same_gradients_and_keep_less(think: bool) -> None:
+    config = replace(TrainConfig(), think=think)
+    found, kept = [], []
+    for again in (False, True):
+        policy = policy_of(think, guidance=2.0)
+        trajectories = policy.explore(rows_of())
+        if again:
+            compute_again(policy.bagel)
+        assert measure(policy, trajectories).largest == 0.0
+        sizes: list[int] = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda one: sizes.append(one.nbytes) or one, lambda one: one):  # noqa: B023
+            found.append(gradients(policy, config, trajectories))
+        kept.append(sum(sizes))
+    assert found[0].keys() == found[1].keys()
+    assert all(torch.equal(one, found[1][name]) for name, one in found[0].items())
+    assert kept[1] < 0.5 * kept[0]
 
 
 def test_images_teach_the_drawing_expert_and_texts_the_expert_of_words() -> None:

@@ -5,15 +5,17 @@ Both experts are told apart by the modules of each layer, never by a pattern in 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 import torch
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from harness.bagel.language import Layer
 from harness.bagel.model import Bagel
@@ -96,6 +98,18 @@ def inject(module: nn.Module, targets: Sequence[str], low: Low, seed: int) -> No
     for name, parameter in module.named_parameters():
         if parameter.requires_grad and "lora_" in name:
             parameter.data = parameter.data.float()
+
+
+def compute_again(bagel: Bagel) -> None:
+    """From now on a layer keeps for its backward pass what enters it alone, and is computed again on the way back."""
+    for layer in bagel.language_model.model.layers:
+        layer.forward = partial(_twice, layer.forward)  # a module's own attribute goes before its class's method
+
+
+def _twice(forward: Callable[..., Any], *given: Any) -> Any:
+    if not torch.is_grad_enabled():
+        return forward(*given)
+    return checkpoint(forward, *given, use_reentrant=False, preserve_rng_state=False)  # no layer draws numbers
 
 
 def refuse_half(parameters: Mapping[str, nn.Parameter]) -> None:

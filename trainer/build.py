@@ -21,7 +21,7 @@ from harness.model_tiny import SHIPPED
 from reward.reward import Reward
 from tasks.sample import Sample
 from tasks.task import Task
-from trainer.adapter import Low
+from trainer.adapter import Low, compute_again
 from trainer.averages import Averages
 from trainer.build_flow import flow_policy, model_arguments
 from trainer.check import check_config, window_of
@@ -103,7 +103,10 @@ def unified_policy(config: TrainConfig, model: Unified) -> UnifiedPolicy:
     rollout = Rollout(sampler, sampling, config.refine.rounds, config.rollout_batch_size)
     prompts = read_prompts(config) if config.think or config.mode != "rt2i" else None
     script = script_for(model, prompts, config.think, config.refine.reflection)
-    return UnifiedPolicy(model, script, rollout, low, config.seed, config.bf16)
+    policy = UnifiedPolicy(model, script, rollout, low, config.seed, config.bf16)
+    if config.gradient_checkpointing:
+        compute_again(model.bagel)
+    return policy
 
 
 def read_prompts(config: TrainConfig) -> Prompts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trainer.build import Assignment
+from trainer.memory import memory_lines
 from trainer.objective import FORWARD
 from trainer.train_config import TrainConfig
 
@@ -72,5 +73,6 @@ def cost_lines(config: TrainConfig, assignment: Assignment) -> list[str]:
         ("latents kept a trajectory", f"{states} (3 W + 1, whatever T)"),
         ("trained weights in memory", "4 bytes, and 12 more for gradient and AdamW, each; LoRA "
          + (f"rank {config.lora_r}" if config.lora_r else "off: all weights")),
+        *memory_lines(config),
     ]  # fmt: skip
-    return [*(f"{name:28} {value}" for name, value in rows), "nothing was trained"]
+    return [*(f"{name:32} {value}" for name, value in rows), "nothing was trained"]

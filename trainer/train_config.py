@@ -183,6 +183,8 @@ class TrainConfig:
     ema_decay: float = 0.9
     """0 keeps no average."""
     ema_every: int = 8
+    gradient_checkpointing: bool = False
+    """Keep only what enters each layer, and compute the layer again on the way back: less memory, a third more time."""
     bf16: bool = False
     """Compute in bfloat16; trained weights stay in float32."""
     seed: int = 0

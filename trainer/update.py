@@ -19,6 +19,7 @@ from trainer.loss import balance
 from trainer.objective import Figures, Still, image_terms, speeds, stacks, text_terms
 from trainer.policy import Policy
 from trainer.policy_unified import chunks
+from trainer.replay import Replayed
 from trainer.train_config import TrainConfig
 from trainer.trajectory import Trajectory
 
@@ -57,44 +58,68 @@ def accumulate(
     shapes = [one.trajectory.shape for one in lessons]
     for places in chunks(shapes, config.per_device_train_batch_size):
         part = [lessons[place] for place in places]
-        losses, figures = batch_loss(policy, part, config, averages, aligned)
-        (losses.sum() / scored).backward()  # type: ignore[no-untyped-call]
-        figures["loss"] = losses.detach()
+        figures = teach(policy, part, config, averages, aligned, scored)
         for name, values in figures.items():
             sums[name] = sums.get(name, 0.0) + float(values.sum())
             sums[f"{name}.count"] = sums.get(f"{name}.count", 0.0) + len(values)
     return sums
 
 
-def batch_loss(
-    policy: Policy, lessons: Sequence[Lesson], config: TrainConfig, averages: Averages, aligned: bool
-) -> tuple[Tensor, Figures]:
-    """Loss (B,) of a micro-batch and its figures."""
+def teach(
+    policy: Policy, lessons: Sequence[Lesson], config: TrainConfig, averages: Averages, aligned: bool, scored: int
+) -> Figures:
+    """Adds the gradients of a micro-batch, of texts to one expert and then of images to the other; gives its figures.
+
+    Each part goes back before the other is computed, while its expert alone has gradients: less is held at once, and
+    layers that are computed again on the way back find the weights as they were.
+    """
     trajectories = [one.trajectory for one in lessons]
-    device = policy.device
-    image = torch.tensor([one.images for one in lessons], dtype=torch.float32, device=device)
-    text = torch.tensor([one.texts for one in lessons], dtype=torch.float32, device=device)
-    found = stacks(trajectories, config.image, device, policy.sampler.scale)
     still = look(policy, trajectories, config, averages, aligned)
-    figures: Figures = {}
     parameters = policy.parameters()
     with only(parameters, policy.kinds, "understanding"):
         replayed = policy.replay(trajectories, train=policy.thinks)
+        written, figures = written_terms(lessons, replayed, config, still, aligned)
+        window = len(lessons[0].images) * config.sampler.window_size
+        text = (
+            None if written is None else balance(written, written.new_zeros(len(lessons), window), config.text.weight)
+        )
+        if text is not None:
+            (text.sum() / scored).backward()  # type: ignore[no-untyped-call]
     with only(parameters, policy.kinds, "generation"):
-        velocity = speeds(policy, replayed, found)
-    drawn = []
-    for number, stack in enumerate(found):
-        others = tuple(None if one is None else one[number] for one in (still.reference, still.old, still.average))
-        terms, more = image_terms(config.image, stack, velocity[number], image[:, number], others, aligned)
-        drawn.append(terms)
-        figures.update(more)
-    written = None
+        drawn, more = drawn_terms(policy, lessons, replayed, config, still, aligned)
+        image = balance(None if text is None else torch.zeros_like(text), drawn, config.text.weight)
+        (image.sum() / scored).backward()  # type: ignore[no-untyped-call]
+    loss = image.detach() if text is None else image.detach() + text.detach()
+    return {**figures, **more, "loss": loss}
+
+
+def written_terms(
+    lessons: Sequence[Lesson], replayed: Replayed, config: TrainConfig, still: Still, aligned: bool
+) -> tuple[Tensor | None, Figures]:
+    """Terms (B,) of all texts of each trajectory, None where nothing was written."""
+    terms, figures = None, Figures()
     for number, texts in enumerate(replayed.texts):
+        advantages = torch.tensor([one.texts[number] for one in lessons], device=texts.mask.device)
         reference = None if still.texts is None else still.texts[number]
-        terms, more = text_terms(config.text, texts, text[:, number], reference, aligned)
-        written = terms if written is None else written + terms
+        one, more = text_terms(config.text, texts, advantages, reference, aligned)
+        terms = one if terms is None else terms + one
         figures.update(more)
-    return balance(written, torch.cat(drawn, dim=1), config.text.weight), figures
+    return terms, figures
+
+
+def drawn_terms(
+    policy: Policy, lessons: Sequence[Lesson], replayed: Replayed, config: TrainConfig, still: Still, aligned: bool
+) -> tuple[Tensor, Figures]:
+    """Terms (B, W) of all drawings of each trajectory, W trained transitions in all."""
+    found = stacks([one.trajectory for one in lessons], config.image, policy.device, policy.sampler.scale)
+    terms, figures = [], Figures()
+    for number, (stack, velocity) in enumerate(zip(found, speeds(policy, replayed, found), strict=True)):
+        advantages = torch.tensor([one.images[number] for one in lessons], device=policy.device)
+        others = tuple(None if one is None else one[number] for one in (still.reference, still.old, still.average))
+        one, more = image_terms(config.image, stack, velocity, advantages, others, aligned)
+        terms.append(one)
+        figures.update(more)
+    return torch.cat(terms, dim=1), figures
 
 
 @torch.no_grad()

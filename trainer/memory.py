@@ -1,0 +1,79 @@
+"""What an update of a unified model takes in memory, by arithmetic on its shape; no weight is read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from harness.bagel.config import PUBLISHED, BagelConfig
+from harness.bagel.estimate import ADAM, Memory, Work, drawing_memory, training_memory
+from harness.bagel.guidance import Guidance
+from harness.bagel.layout import read_config as read_published
+from harness.bagel.layout import read_layout
+from harness.bagel.schedule import sigma_grid
+from harness.bagel.size import count_parameters
+from harness.model_tiny import SHIPPED, read_config
+from tasks.scene import SIDE
+from trainer.train_config import TrainConfig
+
+ASKED, PROMPT = 160, 128
+"""Tokens that ask for a plan or a reflection, and of a prompt, at most."""
+GIB = 2**30
+
+
+def shape_of(config: TrainConfig) -> BagelConfig | None:
+    """The shape of the model to be trained: that of its folder, or the published one; None for another kind."""
+    given = config.model_args
+    if config.model == "tiny":
+        return read_config(Path(given.get("weights", SHIPPED)))
+    if config.model != "bagel":
+        return None
+    folder = Path(str(given.get("pretrained", "")))
+    return read_published(read_layout(folder)) if folder.is_dir() and folder != Path() else PUBLISHED
+
+
+def work_of(config: TrainConfig, shape: BagelConfig) -> Work:
+    """What a rollout makes at once."""
+    section, small = config.sampler, config.model == "tiny"
+    sides = [SIDE, SIDE] if small else [int(config.model_args.get(name, 1024)) for name in ("height", "width")]
+    latents = (sides[0] // shape.downsample) * (sides[1] // shape.downsample)
+    eye = 0 if shape.vit is None else (sides[0] // shape.vit.patch_size) * (sides[1] // shape.vit.patch_size)
+    low, high = section.guidance_interval
+    return Work(
+        tuple(sigma_grid(section.num_inference_steps + 1, 1.0 if section.shift is None else section.shift).tolist()),
+        Guidance(section.guidance_scale, section.image_guidance_scale, low, high, section.guidance_renorm),
+        rows=config.rollout_batch_size,
+        share=config.num_generations if config.rollout_batch_size % config.num_generations == 0 else 1,
+        latents=latents,
+        text=PROMPT // 8 if small else PROMPT,
+        system=(ASKED // 8 if small else ASKED) if config.think else 0,
+        thought=config.text.max_completion_length if config.think else 0,
+        sources=((latents, eye),) if config.mode != "rt2i" else (),
+        width=4 if small or (config.device == "cpu" and not config.bf16) else 2,
+    )
+
+
+def update_memory(config: TrainConfig, shape: BagelConfig) -> tuple[Memory, Memory]:
+    """Memory of the rollout, and of the optimiser step after it."""
+    work = work_of(config, shape)
+    rows = config.per_device_train_batch_size
+    step = replace(work, rows=rows, share=work.share if rows % work.share == 0 else 1)
+    saving, window = config.gradient_checkpointing, config.sampler.window_size
+    learning = training_memory(shape, step, config.lora_r, window, saving, 2 if config.think else 1)
+    if not config.lora_r:  # every number of an expert beside itself has a gradient and two moments
+        counted = count_parameters(shape)
+        trained = counted.generation + (counted.understanding + counted.words if config.think else 0)
+        learning = replace(learning, training=learning.training + trained * (ADAM - work.width))
+    return drawing_memory(shape, work), learning
+
+
+def memory_lines(config: TrainConfig) -> list[tuple[str, str]]:
+    """Names and sizes for `harness train --plan`; none for a model whose memory is not known."""
+    shape = shape_of(config)
+    if shape is None:
+        return []
+    rollout, learning = update_memory(config, shape)
+    found = [("memory of the weights", rollout.weights), ("memory of a rollout", rollout.total),
+             ("memory of a training step", learning.total),
+             ("  trained numbers, activations", learning.training)]  # fmt: skip
+    return [(name, f"{size / GIB:.2f} GiB") for name, size in found]
