@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from accelerate.commands.config.config_args import load_config_from_file
+from accelerate.utils import DistributedType
 
 from harness.bagel.config import PUBLISHED
 from harness.main import run
@@ -13,6 +16,7 @@ from harness.model_tiny import SHIPPED, read_bagel
 from trainer.build import build_assignment
 from trainer.check import check_config
 from trainer.cost import cost
+from trainer.launch import refuse_sharding
 from trainer.memory import memory_lines, shape_of, update_memory
 from trainer.recipe import read_recipe, resolved
 from trainer.train_config import TrainConfig
@@ -43,6 +47,7 @@ def test_T37_every_shipped_recipe_composes_and_holds(path: Path) -> None:
         ("learning_rate=fast", "is not float"),
         ("refine.rounds=2", "needs the mode srr"),
         ("seed", "not of the form name=value"),
+        ("report_to=[tensorbord]", "did you mean 'tensorboard'"),
     ],
 )
 def test_a_setting_that_cannot_be_is_one_sentence_before_any_model(setting: str, told: str) -> None:
@@ -109,3 +114,22 @@ def test_the_plan_tells_the_memory_of_weights_as_they_are_and_what_saving_saves(
         "memory of the weights", "memory of a rollout", "memory of a training step",
     ]  # fmt: skip
     assert memory_lines(replace(config, model="diffusers")) == []
+
+
+def test_a_tracker_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainer.check.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="pip install wandb"):
+        check_config(read_recipe([], ["report_to=[wandb]"]))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "recipes" / "accelerate").glob("*.yaml")), ids=lambda path: path.stem)
+def test_accelerate_reads_the_launches_that_ship(path: Path) -> None:
+    found = load_config_from_file(str(path))
+    assert (found.num_machines, found.mixed_precision) == (1, "no")
+    assert found.num_processes == {"two_cores": 2, "ddp": 8}[path.stem]
+
+
+@pytest.mark.parametrize("kind", ["FSDP", "DEEPSPEED"])
+def test_a_launch_that_would_shard_weights_is_refused(kind: str) -> None:
+    with pytest.raises(ValueError, match=f"asks for {kind}.*lora_r"):
+        refuse_sharding(SimpleNamespace(distributed_type=DistributedType(kind)))

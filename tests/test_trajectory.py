@@ -183,6 +183,19 @@ def test_T33_temperature_top_p_and_the_shift_by_one_token() -> None:
     assert (cut >= choice(logits, likely, Sampling())[0]).all()
 
 
+def test_T33_texts_of_a_narrowed_choice_replay_with_the_probabilities_they_were_drawn_by() -> None:
+    policy = policy_of(think=True)
+    policy.rollout = replace(policy.rollout, sampling=Sampling(top_p=0.5, most=6))
+    trajectories = policy.explore(rows_of())
+    assert measure(policy, trajectories).text < 1e-5
+    plain = replace(policy.rollout.sampling, top_p=1.0)
+    for one in trajectories:
+        wrote = one.text[0]
+        wide = replace(one, steps=tuple(replace(x, sampling=plain) if x is wrote else x for x in one.steps))
+        among_all = policy.replay([wide], train=False).texts[0].log_probs[0, : len(wrote.log_probs)]
+        assert (torch.tensor(wrote.log_probs) > among_all).all()
+
+
 def gradients(policy: UnifiedPolicy, config: TrainConfig, trajectories: list[Trajectory]) -> dict[str, torch.Tensor]:
     lessons = [
         Lesson(one, (1.0 - 2.0 * (row % 2),), (1.0 - 2.0 * (row % 2),) * len(one.text))

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from importlib.util import find_spec
+
 from harness.bagel.schedule import sigma_grid
+from tasks.registry import unknown
 from trainer.sde import transition
 from trainer.train_config import TrainConfig
 from trainer.window import Window
 
+TRACKERS = {"tensorboard": ("tensorboard", "tensorboardX"), "wandb": ("wandb",)}
+"""What `report_to` may name, and the packages that serve it."""
 COUNTS = ("prompts_per_step", "max_steps", "num_iterations", "rollout_batch_size", "per_device_train_batch_size")
 """Keys that are numbers of at least 1."""
 
@@ -38,6 +44,7 @@ def check_config(config: TrainConfig) -> None:
         raise ValueError(f"sampler.guidance_interval is two numbers, not {list(config.sampler.guidance_interval)}")
     if not forward:
         check_noise(config, window)
+    check_trackers(config.report_to)
     if config.mode != "rt2i" and config.refine.init_images < 1:
         raise ValueError("refine.init_images must be at least 1: a refinement needs a picture to start from")
     if config.mode != "rt2i" and not config.think and config.refine.rounds > 1:
@@ -52,6 +59,15 @@ def check_config(config: TrainConfig) -> None:
         raise ValueError("text.top_entropy_quantile below 1 needs text.importance_sampling_level: token")
     if not 0.0 <= config.ema_decay < 1.0:
         raise ValueError(f"ema_decay must lie in [0, 1), not {config.ema_decay}")
+
+
+def check_trackers(names: Sequence[str]) -> None:
+    """ValueError for a tracker that is unknown or not installed: accelerate would leave it out in silence."""
+    for name in names:
+        if name not in TRACKERS:
+            raise ValueError(unknown("tracker in report_to", name, TRACKERS))
+        if not any(find_spec(package) for package in TRACKERS[name]):
+            raise ValueError(f"report_to {name} needs the package {TRACKERS[name][0]}: pip install {TRACKERS[name][0]}")
 
 
 def check_noise(config: TrainConfig, window: Window) -> None:

@@ -7,8 +7,22 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import gather_object
+from accelerate.utils import DistributedType, gather_object
 from torch import nn
+
+SHARDING = (DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM)
+"""Launches that would be plain data parallelism here, and must not look as if they saved memory."""
+
+
+def refuse_sharding(accelerator: Accelerator) -> None:
+    """ValueError for a launch that shards weights, which nothing here does."""
+    kind = accelerator.distributed_type
+    if kind in SHARDING:
+        raise ValueError(
+            f"the launch asks for {kind.value}, which shards weights; every process here holds all of them and sums "
+            "gradients: launch with recipes/accelerate/ddp.yaml, and train adapters (lora_r) with "
+            "gradient_checkpointing where memory is short"
+        )
 
 
 class Launch:

@@ -19,7 +19,6 @@ TOLD = (("reward", "reward", ".3f"), ("kl", "KL", ".1e"), ("clip_ratio", "clippe
         ("unscored", "unscored", ".0%"), ("held_out", "held out", ".3f"))  # fmt: skip
 """Figures beside the bar of progress: their key, their name, their form."""
 CURVES = ("reward", "held_out", "kl", "grad_norm", "clip_ratio", "frac_reward_zero_std", "entropy", "unscored")
-TRIED = ("tensorboard", "wandb")
 
 
 class Log:

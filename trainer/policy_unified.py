@@ -19,13 +19,13 @@ from harness.bagel.draw import Contexts, draw
 from harness.bagel.guidance import Guidance
 from harness.bagel.model import Bagel, Canvas
 from harness.bagel.unified import Unified
-from harness.bagel.walk import Walk, drew_image, wrote_text
+from harness.bagel.walk import Walk, drew_image, wrote_words
 from harness.bagel.write import Sampling, write
 from harness.model import Model
 from tasks.sample import Draft, Failure, Generation, Request, Response
 from trainer.adapter import Expert, Low, attach, disabled, expert_of, snapshot, swapped
 from trainer.plan import INITIAL
-from trainer.replay import Replayed, read_given, replay_walk, velocities
+from trainer.replay import Replayed, read_given, read_texts, replay_walk, velocities
 from trainer.sampler import Row, Sampler, draw_window
 from trainer.script import Script
 from trainer.trajectory import Drew, Given, Situation, Step, Trajectory, Wrote, shared_rows
@@ -149,9 +149,18 @@ class UnifiedPolicy:
             situation.group.text_seed(member, len(own)) for (situation, member), own in zip(rows, steps, strict=True)
         ]
         written = write(self.bagel, walk.main, sampling, seeds)
-        for own, one in zip(steps, written, strict=True):
-            own.append(Wrote(one.ids, one.log_probs, one.forced, sampling))
-        return wrote_text(self.bagel, walk, [one.ids for one in written], private=True, last=False)
+        wrote = [Wrote(one.ids, one.log_probs, one.forced, sampling) for one in written]
+        walk, hidden, _ = wrote_words(self.bagel, walk, [one.ids for one in written], private=True, last=False)
+        if (
+            sampling.top_p < 1.0
+        ):  # writing tells the probabilities among all words: here among those that could be drawn
+            found = read_texts(self.bagel, wrote, hidden).log_probs.tolist()
+            wrote = [
+                replace(one, log_probs=tuple(row[: len(one.log_probs)])) for one, row in zip(wrote, found, strict=True)
+            ]
+        for own, text in zip(steps, wrote, strict=True):
+            own.append(text)
+        return walk
 
     def draw_column(
         self, walk: Walk, rows: Sequence[tuple[Situation, int]], steps: Sequence[list[Step]], number: int, last: bool

@@ -117,7 +117,9 @@ def choice(logits: Tensor, ids: Tensor, sampling: Sampling) -> tuple[Tensor, Ten
     if sampling.top_p < 1.0:
         mass, order = scores.detach().exp().sort(dim=-1, descending=True)
         outside = mass.cumsum(-1) - mass >= sampling.top_p
-        scores = scores.masked_fill(torch.zeros_like(outside).scatter(-1, order, outside), float("-inf"))
+        barred = torch.zeros_like(outside).scatter(-1, order, outside)
+        barred = barred.scatter(-1, ids[:, None], False)  # what was drawn could be drawn, whatever the last bit says
+        scores = scores.masked_fill(barred, float("-inf"))
         scores = torch.log_softmax(scores, dim=-1)
     entropy = -torch.xlogy(scores.detach().exp(), scores.detach().exp()).sum(-1)
     return scores.gather(-1, ids[:, None]).squeeze(-1), entropy
