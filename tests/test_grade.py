@@ -20,6 +20,7 @@ from trainer import collect
 from trainer.advantage import advantages
 from trainer.averages import Averages
 from trainer.collect import Ground, mark, teachless
+from trainer.diversity import near_duplicates
 from trainer.grade import grade
 from trainer.launch import Launch
 from trainer.marks import Marked
@@ -124,3 +125,9 @@ def test_T34_a_picture_whose_judge_fails_has_no_score_and_its_group_is_compared_
     for lesson, value in zip(batch.lessons, values, strict=True):
         assert lesson.images == (0.0 if value is None else pytest.approx(next(expected)),)
     assert (batch.scored, batch.unscored) == (2, 0.5)
+
+
+def test_near_duplicates_are_pairs_of_one_group_alone() -> None:
+    hashes, groups = ["00", "07", "0f", "00", "ff"], ["a", "a", "a", "b", "b"]
+    assert near_duplicates(hashes, groups) == pytest.approx(2 / 4)
+    assert near_duplicates(hashes[:1], groups[:1]) is None

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +23,7 @@ from trainer.averages import Averages
 from trainer.build import build_optimiser
 from trainer.checkpoint import find_checkpoint, read_checkpoint
 from trainer.collect import Ground
+from trainer.held_out import hacked
 from trainer.launch import Launch
 from trainer.log import Log
 from trainer.run import Progress, Run, restore
@@ -193,18 +192,9 @@ def test_T36_when_one_of_two_processes_meets_no_number_both_skip(tmp_path: Path)
     assert state["version"] == 5  # one of six updates was skipped, in both
 
 
-@pytest.mark.proof
-def test_T32_a_run_killed_at_random_moments_ends_with_the_weights_of_one_that_was_not(tmp_path: Path) -> None:
-    wanted = launch(tmp_path / "whole", 1)
-    code = SCRIPT.replace("train(run)", "found = find_checkpoint(run.out / 'checkpoints')\n"
-                          "restore(run, read_checkpoint(found)) if found else None\ntrain(run)")  # fmt: skip
-    code = "from trainer.checkpoint import find_checkpoint, read_checkpoint\nfrom trainer.run import restore\n" + code
-    out, random = tmp_path / "killed", torch.Generator().manual_seed(0)
-    for _ in range(20):
-        own = subprocess.Popen([sys.executable, "-c", code, str(out)], env={**os.environ, "PYTHONPATH": "."})
-        time.sleep(3.0 + 12.0 * float(torch.rand(1, generator=random)))
-        own.send_signal(signal.SIGKILL)
-        own.wait()
-    subprocess.run([sys.executable, "-c", code, str(out)], check=True, env={**os.environ, "PYTHONPATH": "."})
-    found = load_file(out / "checkpoints" / "step-000006" / "weights.safetensors")
-    assert all(torch.equal(one, found[name]) for name, one in wanted.items())
+def test_training_stops_where_the_reward_rises_and_the_held_out_score_falls() -> None:
+    history = [{"reward": 0.1 * step, "held_out": 0.9 - 0.1 * step} for step in range(4)]
+    assert hacked(history, 3)
+    assert not hacked(history[1:], 3)
+    assert not hacked([*history[:2], {"reward": 0.15, "held_out": 0.95}, history[3]], 3)
+    assert not hacked(history, 0)

@@ -10,6 +10,7 @@ from harness.ending import NumericAbort, Outage, Preempted
 from harness.guards import guards
 from trainer.adapter import swapped
 from trainer.collect import collect
+from trainer.diversity import near_duplicates
 from trainer.held_out import evaluate_policy, hacked, headline
 from trainer.marks import Batch
 from trainer.parity import check_parity
@@ -142,14 +143,16 @@ def hold_out(run: Run) -> dict[str, float]:
 
 def show(run: Run, batch: Batch, step: int) -> dict[str, float]:
     """Saves a grid of this process's pictures; gives what their pixels tell without a verifier (R6)."""
-    pictures = [
-        one.trajectory.generation.response.image
+    shown = [
+        (one.trajectory.situation.group, one.trajectory.generation.response.image)
         for one in batch.lessons[: 4 * run.config.num_generations]
         if one.trajectory.generation.response is not None
     ]
-    run.log.samples(step, pictures, run.config.num_generations)
-    found = [guards(picture) for picture in pictures]
+    run.log.samples(step, [picture for _, picture in shown], run.config.num_generations)
+    found = [guards(picture) for _, picture in shown]
     if not found:
         return {}
     names = ("entropy", "dark", "edges", "saturation")
-    return {f"guard.{name}": sum(one[name] for one in found) / len(found) for name in names}
+    told = {f"guard.{name}": sum(one[name] for one in found) / len(found) for name in names}
+    alike = near_duplicates([one["hash"] for one in found], [group for group, _ in shown])
+    return told if alike is None else {**told, "guard.near_duplicates": alike}
