@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from harness.eval_config import EvalConfig
+from harness.identity import model_arguments
 from harness.job import chosen
 from harness.statistics import detectable_before
 
+ESTIMATED = {"bagel": "harness.forecast_bagel"}
+"""Models whose memory and time can be told beforehand; each module has `foresee(arguments, device, images, edits)`."""
 ROW, VERDICT, LARGE = 700, 300, 1_600_000
 """Bytes that a row, a verdict and a picture of 1024 x 1024 take on disk, about."""
 LETTERS = 4
@@ -22,7 +27,7 @@ def forecast(config: EvalConfig, name: str, folder: Path) -> dict[str, Any]:
     asked = [question for sample in samples for question in sample.questions]
     questions = len(asked) * images
     rows = len(plan) * ROW + questions * VERDICT
-    return {
+    found = {
         "task": f"{task.name}@{task.version} {task.split}",
         "prompts": len(samples),
         "images": len(plan),
@@ -34,6 +39,11 @@ def forecast(config: EvalConfig, name: str, folder: Path) -> dict[str, Any]:
         "detectable_points_paired": round(100 * detectable_before(0.5, len(samples), images, paired=True), 1),
         "output_path": str(folder),
     }
+    if config.model in ESTIMATED:
+        edits = any(sample.request.sources for sample in samples)
+        module = importlib.import_module(ESTIMATED[config.model])
+        found |= module.foresee(model_arguments(asdict(config)), config.device, len(plan), edits)
+    return found
 
 
 def print_forecasts(found: list[dict[str, Any]], as_json: bool) -> None:

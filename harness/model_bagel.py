@@ -11,6 +11,7 @@ import torch
 
 from harness.bagel.checkpoint import check_fit, load_into, read_placed, read_shapes
 from harness.bagel.config import BagelConfig
+from harness.bagel.estimate import drawing_memory
 from harness.bagel.guidance import Guidance, Renorm
 from harness.bagel.layout import TABLES, Layout, find_folder, read_config, read_layout
 from harness.bagel.lens import Lens
@@ -21,6 +22,7 @@ from harness.bagel.prompts import Prompts
 from harness.bagel.tokenizer import TextCoder
 from harness.bagel.unified import Drawing, Thinking, Unified
 from harness.bagel.vae import Autoencoder
+from harness.bagel.workload import chunk_work
 from harness.bagel.write import Sampling
 from harness.model import Setting
 
@@ -88,7 +90,9 @@ def build(arguments: Arguments, setting: Setting) -> Unified:
     drawing = read_drawing(arguments, config)
     coder = read_words(layout, config)
     dtype = read_dtype(arguments.dtype, setting.device)
-    bagel, space, places = open_weights(layout, config, coder, dtype, arguments, setting.device)
+    beside = drawing_memory(config, chunk_work(config, drawing, thinking.sampling, True, dtype.itemsize))
+    room = beside.contexts + beside.passing
+    bagel, space, places = open_weights(layout, config, coder, dtype, arguments, setting.device, room)
     weights = layout.digest
     record = {
         "class": "harness.bagel.unified.Unified",
@@ -138,9 +142,17 @@ def read_words(layout: Layout, config: BagelConfig) -> TextCoder:
 
 
 def open_weights(
-    layout: Layout, config: BagelConfig, coder: TextCoder, dtype: torch.dtype, arguments: Arguments, device: str
+    layout: Layout,
+    config: BagelConfig,
+    coder: TextCoder,
+    dtype: torch.dtype,
+    arguments: Arguments,
+    device: str,
+    room: int,
 ) -> tuple[Bagel, Autoencoder, Mapping[str, Place]]:
     """Both networks with their weights, each tensor read onto its device alone, and where they lie.
+
+    Spread over several devices, `room` bytes of each stay free for what drawing takes.
 
     ValueError names file and tensor; all shapes are checked before the first weight is read.
     """
@@ -151,7 +163,7 @@ def open_weights(
     named(layout.network, lambda: check_fit(bagel, read_shapes(layout.network), TABLES))
     named(layout.space, lambda: check_fit(space, read_shapes(layout.space)))
     alone = arguments.device_map == "none"
-    places: Mapping[str, Place] = {"": device} if alone else spread(bagel, dtype, arguments.max_memory)
+    places: Mapping[str, Place] = {"": device} if alone else spread(bagel, dtype, arguments.max_memory, room)
     first = next(iter(places.values()))
     weights = read_placed(layout.network, place_of(places), dtype)
     for name, table in bagel.named_parameters():

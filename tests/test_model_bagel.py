@@ -276,6 +276,37 @@ def test_a_checkpoint_that_is_nowhere_is_one_sentence(name: str, told: str, caps
     assert told in capsys.readouterr().err
 
 
+def forecast(capsys: pytest.CaptureFixture[str], *flags: str) -> dict[str, Any]:
+    capsys.readouterr()
+    assert run(["eval", "--model", "bagel", "--dry-run", "--json", "--limit", "2", *flags]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_a_dry_run_tells_memory_and_time_of_the_published_model(capsys: pytest.CaptureFixture[str]) -> None:
+    published = ("--model-args", "pretrained=ByteDance-Seed/BAGEL-7B-MoT,rows=1", "--device", "cuda")
+    drawn, planned, edited = (
+        forecast(capsys, *published, *more) for more in ((), ("--reason",), ("--task", "scenes-edit"))
+    )
+    assert drawn["gigabytes_of_weights"] == 29.5
+    assert drawn["forwards_an_image"] == 49 + 41
+    assert edited["forwards_an_image"] == 49 + 2 * 41
+    assert drawn["seconds_an_image_on_one_h100"] < planned["seconds_an_image_on_one_h100"]
+    assert drawn["gigabytes_in_all"] < planned["gigabytes_in_all"] < edited["gigabytes_in_all"]
+
+
+def test_a_dry_run_reads_the_shape_of_a_folder_and_names_what_is_wrong_with_it(
+    broken: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = forecast(capsys, "--model-args", f"pretrained={broken},{SMALL}")
+    numbers = sum(one.numel() for file in ("ema", "ae") for one in load_file(broken / f"{file}.safetensors").values())
+    assert found["gigabytes_of_weights"] == pytest.approx(numbers * 4 / 1e9, rel=0.01)
+    assert "seconds_an_image_on_one_h100" not in found
+    (broken / "ae.safetensors").unlink()
+    assert run(["eval", "--model", "bagel", "--dry-run", "--model-args", f"pretrained={broken}"]) == 2
+    assert "lacks ae.safetensors" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("mode", ["rt2i", "srr"])
 def test_the_same_weights_are_trained(checkpoint: Path, tmp_path: Path, mode: str) -> None:
     recipe = tmp_path / "small.yaml"

@@ -141,7 +141,7 @@ def training_memory(config: BagelConfig, work: Work, rank: int, window: int, sav
     language, drawing = config.language, drawing_memory(config, work)
     tokens = max(work.rows * window * max(branches(work)) * work.drawn, work.rows * work.thought)
     layer = tokens * kept_numbers(language) * work.width
-    entered = tokens * language.hidden_size * work.width * language.num_hidden_layers
+    entered = tokens * language.hidden_size * work.width * (language.num_hidden_layers + 1)
     kept = entered + layer if saving else layer * language.num_hidden_layers
     return Memory(
         drawing.weights,

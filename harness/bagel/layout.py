@@ -47,7 +47,7 @@ def find_folder(pretrained: str, revision: str | None = None) -> Path:
     folder = Path(pretrained).expanduser()
     if folder.is_dir():
         return folder
-    if pretrained.count("/") != 1 or pretrained.startswith((".", "/", "~")):
+    if not is_repository(pretrained):
         raise ValueError(f"pretrained={pretrained} is neither a folder nor a repository (owner/name)")
     hub = extra("huggingface_hub", "models")
     try:
@@ -57,6 +57,11 @@ def find_folder(pretrained: str, revision: str | None = None) -> Path:
             f"{pretrained} is not in the local cache of the hub and cannot be had from it ({first_line(error)}); "
             f"where there is a network run `hf download {pretrained}`, or give a folder"
         ) from None
+
+
+def is_repository(pretrained: str) -> bool:
+    """Whether a name can be that of a repository of the hub."""
+    return pretrained.count("/") == 1 and not pretrained.startswith((".", "/", "~"))
 
 
 def read_layout(folder: Path) -> Layout:

@@ -24,12 +24,13 @@ def check_device(device: str) -> None:
         raise ValueError(f"the device {device!r} cannot be used: {first_line(error)}") from None
 
 
-def spread(bagel: Bagel, dtype: torch.dtype, limits: Sequence[str]) -> dict[str, Place]:
+def spread(bagel: Bagel, dtype: torch.dtype, limits: Sequence[str], room: int = 0) -> dict[str, Place]:
     """Every module's device: the layers shared out over all GPUs, then the CPU, and all else on the first of them.
 
-    `limits` bound what the GPUs take, in their order, as in 20GiB. ValueError if the weights do not fit.
+    `limits` bound what the weights take of the GPUs, in their order, as in 20GiB; `room` bytes of each stay free.
+    ValueError if the weights do not fit.
     """
-    memory = available(limits)
+    memory = available(limits, room)
     first = next(iter(memory))
     rest = bytes_of(bagel, dtype) - bytes_of(bagel.language_model.model.layers, dtype)
     free = ", ".join(f"{size / 1e9:.1f} GB on {one}" for one, size in memory.items())
@@ -59,13 +60,14 @@ def placed(bagel: Bagel, first: Place, found: Mapping[str, Place]) -> dict[str, 
     return {**dict.fromkeys([*others, *inner, "language_model.lm_head"], first), **layers}
 
 
-def available(limits: Sequence[str]) -> dict[Place, int]:
-    """Free bytes of every GPU, bounded, and of the CPU; ValueError for a bound that is none."""
+def available(limits: Sequence[str], room: int) -> dict[Place, int]:
+    """Free bytes for weights on every GPU, bounded, and on the CPU; ValueError for a bound that is none."""
     accelerate = extra("accelerate", "models")
     memory: dict[Place, int] = accelerate.utils.get_max_memory()
     cards = [one for one in memory if one != "cpu"]
     if len(limits) > len(cards):
         raise ValueError(f"max_memory has {len(limits)} sizes, but there are {len(cards)} GPUs")
+    memory |= {card: max(0, memory[card] - room) for card in cards}
     for card, limit in zip(cards, limits, strict=False):
         try:
             memory[card] = min(memory[card], accelerate.utils.convert_file_size_to_int(limit))
