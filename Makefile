@@ -28,6 +28,8 @@ demo: $(VENV)/core
 	$(BIN)/accelerate launch --config_file recipes/accelerate/two_cores.yaml -m harness.main train \
 		--config recipes/tiny_rt2i.yaml --output-dir runs/demo-train
 	$(BIN)/harness compare runs/demo-train/held_out/step-000000 runs/demo-train/held_out/step-000120
+	$(BIN)/harness leaderboard show runs/demo-train
+	$(BIN)/harness report runs/demo-train
 
 test: $(VENV)/dev
 	$(BIN)/ruff check .

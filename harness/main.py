@@ -19,6 +19,8 @@ COMMANDS = {
     "ls": ("harness.ls_command", "list tasks, models, verifiers or runs"),
     "compare": ("leaderboards.compare_command", "what changed from one run to another, with a gate"),
     "leaderboard": ("leaderboards.leaderboard_command", "boards of finished runs: show, add, page, publish"),
+    "report": ("leaderboards.report_command", "pictures, questions and verdicts of a run, or of two, as HTML"),
+    "plot": ("leaderboards.plot_command", "runs as bars, a radar, coverage or curves: PNG and SVG"),
     "serve": ("harness.serve_command", "put a verifier behind HTTP"),
 }
 """Commands: the module whose `main(arguments)` runs it, and what it does."""

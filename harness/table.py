@@ -30,21 +30,33 @@ def figure(found: Mapping[str, Any] | None) -> str:
 
 def results_table(run: Mapping[str, Any], results: Mapping[str, Any]) -> Table:
     """One line a tag, a compound of tags, a tag of questions, and one for all; a column for each figure."""
-    names = [metric["name"] for metric in results["metrics"]]
     table = Table(title=title(run), title_justify="left")
     table.add_column("tag", no_wrap=True)
     table.add_column("scored", justify="right")
-    for name in names:
-        table.add_column(name, justify="right", no_wrap=True)
+    for metric in results["metrics"]:
+        table.add_column(metric["name"], justify="right", no_wrap=True)
+    for section in figure_rows(run, results):
+        for row in section:
+            table.add_row(*row)
+        table.add_section()
+    return table
+
+
+def figure_rows(run: Mapping[str, Any], results: Mapping[str, Any]) -> list[list[list[str]]]:
+    """The cells of such a table: tags, compounds, tags of questions, and all together."""
+    sections = []
     for kind in ("tag", "compound", "question tag"):
         some = [group for group in results["groups"] if group["by"] == kind]
-        for key in dict.fromkeys(group["key"] for group in some):
-            cells = {group["name"]: group for group in some if group["key"] == key}
-            table.add_row(key, scored_of(cells), *(figure(cells.get(name)) for name in names))
-        table.add_section()
+        keys = dict.fromkeys(group["key"] for group in some)
+        found = {key: {group["name"]: group for group in some if group["key"] == key} for key in keys}
+        sections.append([figure_row(key, cells, results) for key, cells in found.items()])
     whole = {metric["name"]: metric for metric in results["metrics"]}
-    table.add_row(run["task"]["headline"], scored_of(whole), *(figure(whole[name]) for name in names))
-    return table
+    return [*sections, [figure_row(run["task"]["headline"], whole, results)]]
+
+
+def figure_row(key: str, cells: Mapping[str, Mapping[str, Any]], results: Mapping[str, Any]) -> list[str]:
+    """One line: its name, how much is scored, and every figure."""
+    return [key, scored_of(cells), *(figure(cells.get(metric["name"])) for metric in results["metrics"])]
 
 
 def scored_of(cells: Mapping[str, Mapping[str, Any]]) -> str:
