@@ -45,6 +45,11 @@ def geometric_mean(values: Sequence[Weighted]) -> float:
     return math.prod(sorted(math.pow(one.value, one.weight / total) for one in values))
 
 
+def product(values: Sequence[Weighted]) -> float:
+    """All values multiplied; weights play no part."""
+    return math.prod(one.value for one in values)
+
+
 def minimum(values: Sequence[Weighted]) -> float:
     """The worst value."""
     return min(one.value for one in values)
@@ -118,6 +123,7 @@ COMBINES: Mapping[str, Combine] = {
     "pooled_geometric": Combine(together, geometric_mean, mean),  # Soft-TIFA GM of GenEval 2
     "by_group": Combine(group, mean, mean, weighs=group),  # .7 main + .3 other details of T2I-ReasonBench
     "weighted": Combine(together, mean, mean, weighs=tag),  # sum(w s) / sum(w) of WISE and R2I-Bench
+    "product": Combine(together, product, mean),  # attribute binding of T2I-CompBench
     "all": Combine(together, every, mean, complete=True),  # every clause must hold, GenEval
     "min": Combine(together, minimum, mean),
     "root_product": Combine(group, minimum, geometric_mean),  # sqrt(min SC * min PQ) of VIEScore

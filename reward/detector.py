@@ -1,4 +1,4 @@
-"""detector: the reward made of what a detector finds and of fixed rules about it (GenEval).
+"""detector: the reward made of what a detector finds and of fixed rules about it (GenEval, T2I-CompBench).
 
 The verifier gives detections, the rules are named by the task. The questions of a sample are the clauses of its rules;
 the answer to each is what was found, so that the rules can be held against the record without a detector.
@@ -10,7 +10,7 @@ import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from reward.combine import COMBINES, combine_verdicts
 from reward.detection import Detection, Wanted, read_detections
@@ -23,8 +23,12 @@ from tasks.registry import find_module, unknown
 from tasks.sample import Generation, Question, Sample
 from tasks.task import RewardSpec
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 RULES = {
     "geneval": "reward.rules_geneval",
+    "compbench": "reward.rules_compbench",
 }
 """Rules by name; each module has `read_rules(options) -> Rules`."""
 SPEC = RewardSpec("detector", "geneval", "all")
@@ -34,6 +38,10 @@ ENOUGH = 20
 
 class Rules(Protocol):
     """What is asked of a detector about a sample, and what the detections mean."""
+
+    def framed(self, image: Image) -> Image:
+        """The picture as the detector is to see it."""
+        ...
 
     def wanted(self, sample: Sample) -> Wanted:
         """The classes to look for."""
@@ -68,7 +76,12 @@ class DetectorReward:
     def score(self, generations: Sequence[Generation]) -> list[Score]:
         """One score a generation, in order; an image without detections is a scored 0, a failed detector has none."""
         queries = [
-            Query((one.response.image,), self.rules.wanted(one.sample).text(), (), about=(one.sample.id, one.seed, ""))
+            Query(
+                (self.rules.framed(one.response.image),),
+                self.rules.wanted(one.sample).text(),
+                (),
+                about=(one.sample.id, one.seed, ""),
+            )
             for one in generations
             if one.response is not None
         ]
@@ -97,10 +110,10 @@ class DetectorReward:
             return tuple(failed(one, reply) for one in sample.questions), None
         try:
             detections, others = read_detections(reply.text)
+            found = self.rules.judge(sample, detections)
         except ValueError as error:
             broken = replace(reply, status="parse_error", error=str(error))
             return tuple(failed(one, broken) for one in sample.questions), None
-        found = self.rules.judge(sample, detections)
         reply = replace(reply, text="", key=reply.key or digest({"sample": sample.id, "text": reply.text}))
         verdicts = tuple(Verdict(one.id, *found[one.id], reply=reply) for one in sample.questions)
         self.seen += 1

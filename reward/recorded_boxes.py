@@ -52,8 +52,11 @@ def colours_of(asked: Iterable[Mapping[str, Any]], boxes: Boxes, reason: str) ->
     return found
 
 
-def boxes_of_clauses(answers: Mapping[str, str]) -> str:
-    """The clauses of one picture, by their ids, as a detector's reply."""
+def boxes_of_clauses(answers: Mapping[str, str]) -> str | None:
+    """The clauses of one picture, by their ids, as a detector's reply; None where they do not tell what was found."""
+    whole = next((one for one in answers.values() if one.startswith('{"detections"')), None)
+    if whole is not None or not any(clause.startswith(("count ", "not ")) for clause in answers):
+        return whole
     boxes: dict[str, Any] = {}
     colours: dict[str, list[str]] = {}
     names: dict[str, str] = {}

@@ -10,11 +10,14 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reward.detection import Box, Detection, Wanted
 from tasks.registry import unknown
 from tasks.sample import Sample
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white")
 """What the colour classifier can answer, in its order."""
@@ -168,6 +171,10 @@ class GenEvalRules:
     """The rules of the detector reward; a sample's reference is its line of the official metadata."""
 
     limits: Thresholds
+
+    def framed(self, image: Image) -> Image:
+        """The picture as it is."""
+        return image
 
     def wanted(self, sample: Sample) -> Wanted:
         """The classes of the prompt."""

@@ -81,7 +81,8 @@ def detections_of(picture: Picture) -> Reply | None:
     failed = next((one.reply for one in entries if one.reply.status != "ok"), None)
     if failed is not None or not entries:
         return failed
-    return Reply("ok", boxes_of_clauses({one.question: one.reply.text for one in entries}))
+    found = boxes_of_clauses({one.question: one.reply.text for one in entries})
+    return None if found is None else Reply("ok", found)
 
 
 def build(arguments: Arguments) -> RecordedVerifier:

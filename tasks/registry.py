@@ -25,6 +25,8 @@ TASKS = {
     "wise-legacy": "tasks.wise_legacy",
     "wise-verified": "tasks.wise_verified",
     "t2i-reasonbench": "tasks.reasonbench",
+    "t2i-compbench-attributes": "tasks.compbench_attributes",
+    "t2i-compbench-objects": "tasks.compbench_objects",
     "oneig-alignment": "tasks.oneig_alignment",
     "genai-bench": "tasks.genai",
     "gedit": "tasks.gedit",
