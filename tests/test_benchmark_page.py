@@ -33,7 +33,8 @@ def test_ls_tasks_tells_licence_counts_judge_and_calls(capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize("name", ["geneval2", "dsg", "tiif", "wise-legacy", "t2i-reasonbench", "gedit", "kris-bench",
-                                  "unigenbench", "r2i-bench", "oneig-alignment", "t2i-compbench-attributes"])  # fmt: skip
+                                  "unigenbench", "r2i-bench", "oneig-alignment",
+                                  "t2i-compbench-attributes"])  # fmt: skip
 def test_a_card_counts_what_the_task_has(official: Path, name: str) -> None:
     task, card = load_task(name, {}), cards()[name]
     assert (len(task.samples), task.images, task.reward.kind) == (card.prompts, card.images, card.kind)
