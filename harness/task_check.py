@@ -39,6 +39,7 @@ class Stub:
     """A verifier that gives every question its best answer, or its worst, without a look."""
 
     questions: Mapping[str, Question]
+    reading: str
     best: bool
     id: str = "stub"
     record: Mapping[str, Any] = field(default_factory=lambda: {"name": "stub", "mode": "rule"})
@@ -48,6 +49,8 @@ class Stub:
         return [self._answer(query) for query in queries]
 
     def _answer(self, query: Query) -> Reply:
+        if query.answers and self.reading == "cosine":
+            return Reply("ok", "1" if self.best else "0")
         if query.answers:
             said = self._said(self.questions[query.about[2]])
             return Reply("ok", said, {said: 1.0})
@@ -175,7 +178,9 @@ def end_to_end(task: Task) -> str:
     """The first sample scored with the best answers and with the worst; ValueError where that gives no value."""
     sample = stood_in(task.samples[0])
     asked = {one.id: one for one in sample.questions}
-    best, worst = (value_of(build_reward(task, Stub(asked, good)), sample) for good in (True, False))
+    best, worst = (
+        value_of(build_reward(task, Stub(asked, task.reward.reading, good)), sample) for good in (True, False)
+    )
     if task.reward.kind == "detector":
         return f"sample {sample.id!r} scored end to end: {worst:g} where nothing is detected"
     if best < worst:

@@ -85,8 +85,26 @@ def bare_yes(reply: Reply, question: Question, abstain_below: float) -> Verdict:
     return replace(verdict, value=0.0)
 
 
+def cosine(reply: Reply, question: Question, abstain_below: float) -> Verdict:  # noqa: ARG001 - one signature for all
+    """The number that the whole text is, from -1 to 1; below 0 it is worth nothing (scorers by likeness)."""
+    try:
+        number = float(reply.text)
+    except ValueError:
+        number = math.nan
+    if not -1.0 - ROUNDING <= number <= 1.0 + ROUNDING:
+        return _unread(reply, question, f"the answer {reply.text[:80]!r} is no number from -1 to 1")
+    return _read(reply, question, max(number, 0.0))
+
+
 Reading = Callable[[Reply, Question, float], Verdict]
-READINGS: Mapping[str, Reading] = {"share": share, "mass": mass, "forms": forms, "exact": exact, "bare yes": bare_yes}
+READINGS: Mapping[str, Reading] = {
+    "share": share,
+    "mass": mass,
+    "forms": forms,
+    "exact": exact,
+    "bare yes": bare_yes,
+    "cosine": cosine,
+}
 """How a reply becomes a value, by name."""
 
 

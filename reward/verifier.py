@@ -19,6 +19,7 @@ VERIFIERS = {
     "http-batch": "reward.verifier_http_batch",
     "detector": "reward.verifier_detector",
     "ocr": "reward.verifier_ocr",
+    "clip": "reward.verifier_clip",
     "recorded": "reward.verifier_recorded",
 }
 """Verifier names; each module has a dataclass `Arguments` and a function `build(arguments) -> Verifier`."""

@@ -56,6 +56,8 @@ WHOLE: tuple[tuple[str, dict[str, Any], int, int], ...] = (
     ("unigenbench", {"split": "zh_long"}, 600, 3920),
     ("r2i-bench", {}, 2883, 16598),
     ("oneig-alignment", {}, 695, 11231),
+    ("t2i-compbench-actions", {}, 300, 300),
+    ("oneig-reasoning", {"language": "zh"}, 225, 225),
     ("t2i-compbench-attributes", {"category": "shape"}, 300, 743),
     ("t2i-compbench-objects", {"category": "numeracy"}, 300, 1472),
     ("oneig-alignment", {"language": "zh", "multilingualism": True}, 895, 13822),
