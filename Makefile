@@ -41,6 +41,7 @@ proof: $(VENV)/dev
 	$(BIN)/python -m benchmarks.parity
 	$(BIN)/python -m benchmarks.rollout
 	$(BIN)/python -m benchmarks.published
+	$(BIN)/python -m benchmarks.geneval_rules
 	$(BIN)/python -m benchmarks.pixels
 	$(BIN)/python -m benchmarks.overlap
 	$(BIN)/python -m benchmarks.http_verifier
