@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,32 @@ from tasks.registry import unknown
 from tasks.sample import YES, Question, Request, Sample
 from tasks.task import RewardSpec, Task
 
-HEAD = ("task", "version", "licence", "citation", "images", "headline", "reward")
-SAMPLE = ("id", "prompt", "sources", "tags", "questions", "reference")
-QUESTION = ("id", "text", "worth", "group", "tag", "needs")
-RECORD = ("prompt", "original_index", "semantic_questions", "quality_questions")
-RECORD_QUESTION = ("question_type", "question", "tag", "is_valid", "id", "parents")
+Shape = tuple[Any, str]
+Shapes = Mapping[str, Shape]
+TEXT, NUMBER, LIST, OBJECT = (str, "a text"), (int, "a whole number"), (list, "a list"), (Mapping, "an object")
+NAME: Shape = ((str, int), "a text or a whole number")
+HEAD: Shapes = {
+    "task": TEXT,
+    "version": NAME,
+    "licence": TEXT,
+    "citation": TEXT,
+    "images": NUMBER,
+    "headline": TEXT,
+    "reward": OBJECT,
+}
+REWARD: Shapes = {"kind": TEXT, "reading": TEXT, "combine": TEXT, "verifier": TEXT, "options": OBJECT}
+SAMPLE: Shapes = {"id": NAME, "prompt": TEXT, "sources": LIST, "tags": LIST, "questions": LIST, "reference": OBJECT}
+QUESTION: Shapes = {"id": NAME, "text": TEXT, "worth": OBJECT, "group": TEXT, "tag": TEXT, "needs": LIST}
+RECORD: Shapes = {"prompt": TEXT, "original_index": NAME, "semantic_questions": LIST, "quality_questions": LIST}
+RECORD_QUESTION: Shapes = {
+    "question_type": TEXT,
+    "question": TEXT,
+    "tag": TEXT,
+    "is_valid": (bool, "true or false"),
+    "id": NAME,
+    "parents": LIST,
+}
+"""The keys of each kind of object, and what stands under them."""
 LARGEST = 10_000_000
 """Bytes of the longest line."""
 
@@ -78,16 +99,19 @@ def parsed(line: str, place: str) -> dict[str, Any]:
     return row
 
 
-def check_keys(place: str, row: Mapping[str, Any], known: Sequence[str]) -> None:
-    """ValueError names a key that does not exist."""
-    for key in row:
+def check_keys(place: str, row: Mapping[str, Any], known: Shapes) -> None:
+    """ValueError names a key that does not exist, or holds something of another kind."""
+    for key, value in row.items():
         if key not in known:
             raise ValueError(f"{place}: {unknown('key', str(key), known)}")
+        kind, words = known[key]
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise ValueError(f"{place}: {key} is {words}, not {str(value)[:60]!r}")
 
 
 def reward_of(given: Mapping[str, Any], place: str) -> RewardSpec:
     """The reward that a file asks for."""
-    check_keys(place, given, [one.name for one in fields(RewardSpec)])
+    check_keys(place, given, REWARD)
     return RewardSpec(**{"verifier": "http", **given})
 
 
@@ -95,16 +119,18 @@ def sample_of(place: str, row: Mapping[str, Any], number: str) -> Sample:
     """A line in either form; ValueError says what is wrong with it."""
     if not isinstance(row.get("prompt"), str) or not row["prompt"].strip():
         raise ValueError(f"{place} has no prompt")
+    tags: tuple[str, ...] = ()
     if "semantic_questions" in row or "quality_questions" in row:
         check_keys(place, row, RECORD)
         questions = [*recorded(place, row, "semantic"), *recorded(place, row, "quality")]
-        name, tags, reference = str(row.get("original_index", number)), (), {}
+        name, reference = str(row.get("original_index", number)), {}
     else:
         check_keys(place, row, SAMPLE)
         if row.get("sources"):
             raise ValueError(f"{place} has sources, which a question file cannot hold yet: write a task in Python")
-        questions = [own(place, one) for one in row.get("questions", ())]
-        name, tags, reference = str(row.get("id", number)), tuple(row.get("tags", ())), row.get("reference", {})
+        questions = [own(place, one) for one in objects(place, row.get("questions", ()))]
+        name, reference = str(row.get("id", number)), row.get("reference", {})
+        tags = names(place, row, "tags")
     if not questions:
         raise ValueError(f"{place} has no question")
     check_parents(place, questions)
@@ -117,11 +143,11 @@ def own(place: str, row: Mapping[str, Any]) -> Question:
     if "id" not in row or not row.get("text"):
         raise ValueError(f"{place} has a question without id or text")
     worth = row.get("worth", YES)
-    if not isinstance(worth, Mapping) or not all(isinstance(one, int | float) for one in worth.values()):
+    if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in worth.values()):
         raise ValueError(f"{place}: the worth of question {row['id']!r} is no mapping from answers to numbers")
     return Question(
         str(row["id"]), row["text"], worth, row.get("group", "semantic"), row.get("tag", ""),
-        tuple(map(str, row.get("needs", ()))),
+        names(place, row, "needs"),
     )  # fmt: skip
 
 
@@ -129,13 +155,31 @@ def recorded(place: str, row: Mapping[str, Any], group: str) -> list[Question]:
     """The questions of one kind in AlphaGRPO's form, plain texts included; those marked invalid are left out."""
     found = []
     for number, one in enumerate(row.get(f"{group}_questions", ()), start=1):
-        told = {"question": one} if isinstance(one, str) else one
+        told = {"question": one} if isinstance(one, str) else objects(place, [one])[0]
         check_keys(place, told, RECORD_QUESTION)
+        if not told.get("question"):
+            raise ValueError(f"{place} has a {group} question without text")
         if told.get("is_valid", True):
             name = str(told.get("id", f"{group[0]}{number}"))
-            needs = tuple(map(str, told.get("parents", ())))
+            needs = names(place, told, "parents")
             found.append(Question(name, told["question"], YES, group, told.get("tag", ""), needs))
     return found
+
+
+def objects(place: str, given: Sequence[Any]) -> list[Mapping[str, Any]]:
+    """The entries of a list of objects."""
+    for one in given:
+        if not isinstance(one, Mapping):
+            raise ValueError(f"{place}: the question {str(one)[:60]!r} is no object")
+    return list(given)
+
+
+def names(place: str, row: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """The entries of a list of names."""
+    for one in row.get(key, ()):
+        if not isinstance(one, str | int) or isinstance(one, bool):
+            raise ValueError(f"{place}: {key} holds {str(one)[:60]!r}, which is no name")
+    return tuple(map(str, row.get(key, ())))
 
 
 def check_parents(place: str, questions: Sequence[Question]) -> None:
