@@ -54,7 +54,10 @@ pretrain: $(VENV)/core
 	$(BIN)/python -m trainer.pretrain --course draw --steps 4000 --out runs/draw
 	$(BIN)/python -m trainer.pretrain --course look --steps 480 --decay 0 --start runs/draw/tiny --out runs/look
 	$(BIN)/python -m trainer.pretrain --course all --steps 1350 --lr 3e-3 --decay 0.5 --start runs/look/tiny --out runs/all
-	$(BIN)/python -m trainer.pretrain --course polish --steps 380 --lr 2.5e-3 --decay 1 --start runs/all/tiny --out runs/tiny
+	$(BIN)/python -m trainer.pretrain --course polish --steps 380 --lr 2.5e-3 --decay 1 --start runs/all/tiny --out runs/polish
+	$(BIN)/python -m trainer.sight --start runs/polish/tiny --out runs/sight
+	$(BIN)/python -m trainer.pretrain --course see --steps 320 --lr 2e-3 --decay 0.5 --words 1 --start runs/sight --out runs/see
+	$(BIN)/python -m trainer.pretrain --course redraw --part drawing --steps 360 --lr 2e-3 --decay 1 --start runs/see/tiny --out runs/tiny
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -20,20 +20,21 @@ from tasks.sample import Request
 from trainer.curriculum import COURSES, Course, Portion, batch_of, lessons_of
 from trainer.exercise import answers, losses, read, written
 from trainer.lesson import Example, Picture, draw, edit, infer, is_used, know, think
-from trainer.look import answer, describe
+from trainer.look import answer, describe, examine
 from trainer.muon import Muon, orthogonalise
-from trainer.pretrain import PretrainConfig, initialise, pretrain, rate, shape
+from trainer.pretrain import DRAWING, PretrainConfig, initialise, pretrain, rate, shape
 from trainer.repair import reflect
 from trainer.vocabulary import build_tokenizer, vocabulary
 
 SMALL = PretrainConfig(steps=4, hidden=64, layers=2, save_every=2)
 PROMPTS = Prompts.read(SHIPPED / "prompts.json")
 LESSONS = {"draw": draw, "think": think, "infer": infer, "know": know, "edit": edit, "answer": answer,
-           "describe": describe, "reflect": reflect}  # fmt: skip
+           "describe": describe, "examine": examine, "reflect": reflect}  # fmt: skip
 DRAWN = ("draw", "think", "edit", "reflect")
 FEW = {
     "draw": {"draw": Portion(draw, 4, 2, 0.1)},
     "look": {"describe": Portion(describe, 2)},
+    "redraw": {name: Portion(LESSONS[name], 2, 2) for name in DRAWN},
     "all": {name: Portion(lesson, 2, 2 if name in DRAWN else 0) for name, lesson in LESSONS.items()},
 }
 
@@ -79,6 +80,20 @@ def test_what_it_writes_is_a_model_that_draws_and_where_the_next_course_begins(t
     before, after = (load_file(tmp_path / part / "ema.safetensors") for part in ("tiny", "look/tiny"))
     assert before.keys() < after.keys()
     assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
+
+
+def test_the_drawing_expert_can_learn_alone(tmp_path: Path) -> None:
+    pretrain(replace(SMALL, out=tmp_path / "whole", course="all", steps=1))
+    pretrain(
+        replace(
+            SMALL, out=tmp_path, course="redraw", part="drawing", start=tmp_path / "whole" / "tiny", steps=2, lr=0.05
+        )
+    )
+    before, after = (load_file(tmp_path / part / "ema.safetensors") for part in ("whole/tiny", "tiny"))
+    changed = {name for name, one in before.items() if not torch.equal(one, after[name])}
+    assert changed
+    assert all(any(part in name for part in DRAWING) for name in changed)
+    assert {name: one.dtype for name, one in before.items()} == {name: one.dtype for name, one in after.items()}
 
 
 @pytest.mark.parametrize("name", LESSONS)

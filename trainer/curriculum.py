@@ -1,4 +1,4 @@
-"""In which order and in what shares the embedded model is taught: two courses, and the batches of each step."""
+"""In which order and in what shares the embedded model is taught: courses, and the batches of each step."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tasks.key import key
 from tasks.scene import SIDE
 from trainer.exercise import Batch
 from trainer.lesson import Lesson, draw, edit, infer, know, think
-from trainer.look import answer, describe
+from trainer.look import answer, describe, examine
 from trainer.repair import reflect
 
-Course = Literal["draw", "look", "all", "polish"]
+Course = Literal["draw", "look", "all", "polish", "see", "redraw"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,24 @@ COURSES: dict[Course, dict[str, Portion]] = {
         "know": Portion(know, 2, every=3),
         "reflect": Portion(reflect, 16, 2, 0.05, every=3),
     },
+    "see": {
+        "examine": Portion(examine, 20),
+        "draw": Portion(draw, 32, 2, 0.1, every=3),
+        "edit": Portion(edit, 16, 2, 0.05, every=6),
+        "reflect": Portion(reflect, 12, 2, 0.05, every=6),
+        "think": Portion(think, 16, 2, 0.1, every=6),
+        "infer": Portion(infer, 4, every=6),
+        "know": Portion(know, 2, every=6),
+    },
+    "redraw": {
+        "draw": Portion(draw, 40, 3, 0.1),
+        "edit": Portion(edit, 24, 2, 0.05, every=3),
+        "think": Portion(think, 20, 2, 0.1, every=3),
+        "reflect": Portion(reflect, 16, 2, 0.05, every=3),
+    },
 }
-"""First it learns to draw, then to look, then everything together; last, drawing again with the rest kept up."""
+"""It learns to draw, to look, then everything together, then drawing again with the rest kept up; then, with eyes that
+were trained by themselves (`trainer/sight.py`), to see; last, the drawing expert alone, to draw after that."""
 
 
 def lessons_of(course: Course, step: int) -> dict[str, Portion]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from random import Random
 
 import numpy as np
@@ -29,6 +30,8 @@ from trainer.lesson import Example, Picture, Pixels, scene_of_training
 ROWS, COLUMNS = ("top", "", "bottom"), ("left", "", "right")
 QUESTIONS = 7
 """Questions asked about the content of each clean picture."""
+Kind = Callable[[Scene, "Counter[str]", bool, Random], str]
+"""A question about a scene, with its shapes counted, that is true of it or not; nothing where there is none."""
 SPOILT = 0.2
 """Share of pictures with a fault, which only the quality question about it is asked of."""
 
@@ -71,24 +74,35 @@ def describe(prompts: Prompts, random: Random, number: int) -> Example:  # noqa:
 
 def answer(prompts: Prompts, random: Random, number: int) -> Example:  # noqa: ARG001 - one signature for all lessons
     """From a picture to its description, and to answers of yes and no, equally often; some pictures are spoilt."""
+    return answered(prompts, random, (exists, attribute, count, total, spatial))
+
+
+def examine(prompts: Prompts, random: Random, number: int) -> Example:  # noqa: ARG001 - one signature for all lessons
+    """As `answer`, with more questions about what the model finds hard: which shapes there are, and where."""
+    return answered(prompts, random, (exists, exists, exists, attribute, count, total, spatial, spatial, spatial))
+
+
+def answered(prompts: Prompts, random: Random, kinds: Sequence[Kind]) -> Example:
+    """A picture, its description and questions of some kinds about it."""
     scene = any_scene(random)
     pixels = render(scene)
     if random.random() < SPOILT:
         fault = draw_whole(random, 0, 2)
         pixels, asked = blemish(pixels, scene, fault, random), [(QUALITY[fault].text, "no")]
     else:
-        asked = [question_about(scene, random) for _ in range(QUESTIONS)]
+        asked = [question_about(scene, random, kinds) for _ in range(QUESTIONS)]
         asked.append((QUALITY[draw_whole(random, 0, 2)].text, "yes"))
     worded = [(prompts.question.replace("{question}", text), said) for text, said in asked]
     described = [] if len(asked) == 1 else [(prompts.describe, description(scene))]
     return Example(read=(Picture(faint(pixels, random), whole=False),), asked=(*worded, *described))
 
 
-def question_about(scene: Scene, random: Random) -> tuple[str, str]:
-    """A question of the benchmark's wording, true or false of the scene by the toss of a coin."""
+def question_about(scene: Scene, random: Random, kinds: Sequence[Kind] = ()) -> tuple[str, str]:
+    """A question of the benchmark's wording, true or false of the scene by the toss of a coin; of any kind, or some."""
     true = random.random() < 0.5
     shapes = Counter(thing.shape for thing in scene.things)
-    asked = (exists, attribute, count, total, spatial)[draw_whole(random, 0, 4)](scene, shapes, true, random)
+    among = kinds or (exists, attribute, count, total, spatial)
+    asked = among[draw_whole(random, 0, len(among) - 1)](scene, shapes, true, random)
     return (asked or total(scene, shapes, true, random), "yes" if true else "no")
 
 

@@ -28,6 +28,9 @@ from trainer.muon import Muon
 from trainer.snapshot import Average, export, restore, save
 from trainer.vocabulary import build_tokenizer, vocabulary
 
+DRAWING = ("moe_gen", "vae2llm", "llm2vae", "time_embedder")
+"""Parts of the names of weights that work on latent tokens."""
+
 
 @dataclass(frozen=True)
 class PretrainConfig:
@@ -36,7 +39,9 @@ class PretrainConfig:
     out: Path = Path("runs/pretrain")
     """Folder of checkpoints and the log; a run found there is continued."""
     course: Course = "draw"
-    """What is taught: draw, look, all, or polish."""
+    """What is taught: draw, look, all, polish, see, or redraw."""
+    part: Literal["whole", "drawing"] = "whole"
+    """What learns: the whole model, or the drawing expert alone, so that what it reads and says stays as it is."""
     start: Path | None = None
     """Folder of weights to begin with; from nothing when not given."""
     steps: int = 4000
@@ -113,6 +118,13 @@ def begin_with(model: Bagel, folder: Path) -> None:
     model.load_state_dict({name: tensor.float() for name, tensor in found.items()}, strict=False)
 
 
+def keep_all_but_drawing(model: Bagel) -> None:
+    """Leaves only the weights that work on latent tokens to be learnt."""
+    for name, parameter in model.named_parameters():
+        if not any(part in name for part in DRAWING):
+            parameter.requires_grad_(False)
+
+
 def optimisers(model: Bagel, config: PretrainConfig) -> list[torch.optim.Optimizer]:
     """Muon for the layers' matrices, AdamW for the rest."""
     matrices: list[Tensor] = []
@@ -172,6 +184,8 @@ def pretrain(config: PretrainConfig) -> None:
     if config.start is not None:
         begin_with(model, config.start)
     model.to(config.device)
+    if config.part == "drawing":
+        keep_all_but_drawing(model)
     pupil = Pupil(model, coder, Prompts.read(SHIPPED / "prompts.json"))
     steppers, average = optimisers(model, config), Average(model)
     first = restore(config.out, model, average, steppers)

@@ -82,7 +82,7 @@ def restore(out: Path, model: Bagel, average: Average, steppers: list[Optimizer]
 def export(out: Path, folder: Path, coder: TextCoder, model: Bagel, average: Average) -> None:
     """Writes what ships: averaged weights in half precision, the architecture, the words, and how they were made."""
     folder.mkdir(parents=True, exist_ok=True)
-    fixed = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    fixed = {name for name in average.weights if name.endswith("pos_embed")}
     weights = {name: tensor.to(torch.float16) for name, tensor in average.weights.items() if name not in fixed}
     weights |= {name: average.weights[name] for name in fixed}
     save_file(weights, folder / "ema.safetensors")
