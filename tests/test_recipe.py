@@ -133,3 +133,12 @@ def test_accelerate_reads_the_launches_that_ship(path: Path) -> None:
 def test_a_launch_that_would_shard_weights_is_refused(kind: str) -> None:
     with pytest.raises(ValueError, match=f"asks for {kind}.*lora_r"):
         refuse_sharding(SimpleNamespace(distributed_type=DistributedType(kind)))
+
+
+def test_a_new_task_does_not_get_the_arguments_of_the_old_one() -> None:
+    recipe = ROOT / "recipes" / "tiny_rt2i.yaml"
+    same = read_recipe([recipe], ["task=scenes", "task_args.count=5"])
+    assert same.task_args == {"split": "train", "count": 5}
+    assert read_recipe([recipe], ["task=questions", "task_args={path: mine.jsonl}"]).task_args == {"path": "mine.jsonl"}
+    named = read_recipe([recipe], [], {"task": "mine.jsonl", "model_args": {"points": 9}})
+    assert (named.task_args, named.model_args) == ({}, {"guidance": 1.0, "points": 9})

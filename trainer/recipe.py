@@ -7,6 +7,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -15,12 +16,18 @@ from harness.arguments import fill, refuse_secrets
 from tasks.registry import unknown
 from trainer.train_config import TrainConfig
 
+NAMED = {"task": "task_args", "model": "model_args", "verifier": "verifier_args"}
+"""What is named, and where its arguments stand."""
 
-def read_recipe(files: Sequence[Path], settings: Sequence[str]) -> TrainConfig:
-    """The configuration of some files, later ones over earlier ones, and of settings over all of them."""
+
+def read_recipe(
+    files: Sequence[Path], settings: Sequence[str], named: Mapping[str, Any] = MappingProxyType({})
+) -> TrainConfig:
+    """The configuration of some files, later ones over earlier ones, of flags over these, of settings over all."""
     content: dict[str, Any] = {}
     for file in files:
         merge(content, read_file(file), str(file))
+    merge(content, named, "the command line")
     for setting in settings:
         merge(content, read_setting(setting), "--set")
     refuse_secrets("", content)
@@ -58,11 +65,19 @@ def read_setting(setting: str) -> dict[str, Any]:
 def merge(content: dict[str, Any], more: Mapping[str, Any], place: str) -> None:
     """Adds `more`, section by section; ValueError for a name that no section has."""
     check_names(TrainConfig, more, place, "")
+    forget(content, more)
     for name, value in more.items():
         if isinstance(value, Mapping) and isinstance(content.get(name), dict):
             content[name] = deep(content[name], value)
         else:
             content[name] = value
+
+
+def forget(content: dict[str, Any], more: Mapping[str, Any]) -> None:
+    """Arguments belong to the task, model or verifier that they were given for: a new one begins without any."""
+    for name, arguments in NAMED.items():
+        if name in more and more[name] != content.get(name, more[name]):
+            content.pop(arguments, None)
 
 
 def deep(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -102,11 +102,12 @@ def main(arguments: list[str]) -> int:
 
 def read_flags(flags: TrainFlags) -> TrainConfig:
     """The configuration of a command line."""
-    config = read_recipe(flags.config, flags.set)
+    named = {name: value for name in ("model", "task") if (value := getattr(flags, name)) is not None}
     if flags.model_args is not None:
-        config = replace(config, model_args={**config.model_args, **parse_arguments(flags.model_args)})
-    over = {name: value for name in ("model", "task", "output_dir") if (value := getattr(flags, name)) is not None}
-    return replace(config, **over)
+        named["model_args"] = parse_arguments(flags.model_args)
+    if flags.output_dir is not None:
+        named["output_dir"] = str(flags.output_dir)
+    return read_recipe(flags.config, flags.set, named)
 
 
 def begin(run: Run, warnings: tuple[str, ...], quiet: bool) -> None:
