@@ -21,6 +21,7 @@ COMMANDS = {
     "leaderboard": ("leaderboards.leaderboard_command", "boards of finished runs: show, add, page, publish"),
     "report": ("leaderboards.report_command", "pictures, questions and verdicts of a run, or of two, as HTML"),
     "plot": ("leaderboards.plot_command", "runs as bars, a radar, coverage or curves: PNG and SVG"),
+    "regress": ("harness.regress_command", "what a model understands, before and after, with a gate"),
     "serve": ("harness.serve_command", "put a verifier behind HTTP"),
 }
 """Commands: the module whose `main(arguments)` runs it, and what it does."""
