@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from harness.model_bagel import Arguments, read_drawing, read_dtype
 
 PRODUCTS, BANDWIDTH = 400e12, 2.3e12
 """What one H100 is taken to sustain: 40 % of its operations a second in bfloat16, 70 % of its bytes a second."""
+THOUGHT = 300
+"""Tokens of a plan that are written, about."""
 
 
 def shape_of(pretrained: str) -> BagelConfig:
@@ -36,7 +39,7 @@ def foresee(arguments: Mapping[str, Any], device: str, images: int, edits: bool)
     found = {f"gigabytes_{name}": float(f"{size / 1e9:.3g}") for name, size in parts(memory).items()}
     found["forwards_an_image"] = forwards(work) // work.rows
     if not device.startswith("cpu"):
-        written, drawn = seconds(config, work, PRODUCTS, BANDWIDTH)
+        written, drawn = seconds(config, replace(work, thought=min(work.thought, THOUGHT)), PRODUCTS, BANDWIDTH)
         found["seconds_an_image_on_one_h100"] = round((written + drawn) / work.rows, 1)
         found["hours_on_one_h100"] = round((written + drawn) / work.rows * images / 3600, 1)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from harness.bagel.guidance import Guidance, Renorm
 from harness.bagel.layout import TABLES, Layout, find_folder, read_config, read_layout
 from harness.bagel.lens import Lens
 from harness.bagel.model import Bagel
-from harness.bagel.placement import Place, check_device, dispatch, place_of, spread
+from harness.bagel.placement import Place, check_device, check_room, dispatch, place_of, spread
 from harness.bagel.positions import sine_table
 from harness.bagel.prompts import Prompts
 from harness.bagel.tokenizer import TextCoder
@@ -80,6 +81,7 @@ class Arguments:
 def build(arguments: Arguments, setting: Setting) -> Unified:
     """The model, ready to draw; whatever is wrong is told before a weight is loaded."""
     check_device(setting.device)
+    check_spread(arguments, setting.device)
     if arguments.rows < 1:
         raise ValueError(f"rows must be at least 1, not {arguments.rows}")
     thinking = Thinking(
@@ -91,6 +93,8 @@ def build(arguments: Arguments, setting: Setting) -> Unified:
     coder = read_words(layout, config)
     dtype = read_dtype(arguments.dtype, setting.device)
     beside = drawing_memory(config, chunk_work(config, drawing, thinking.sampling, True, dtype.itemsize))
+    if arguments.device_map == "none":
+        check_room(beside.weights, setting.device)
     room = beside.contexts + beside.passing
     bagel, space, places = open_weights(layout, config, coder, dtype, arguments, setting.device, room)
     weights = layout.digest
@@ -109,6 +113,19 @@ def build(arguments: Arguments, setting: Setting) -> Unified:
     chosen = thinking if arguments.reason else None
     name += "+think" if chosen else ""
     return Unified(name, record, bagel, space, coder, drawing, thinking=chosen, lens=Lens.of(config))
+
+
+def check_spread(arguments: Arguments, device: str) -> None:
+    """ValueError where the layers are to be spread over GPUs that other processes hold, or that were not asked for."""
+    if arguments.device_map == "none":
+        if arguments.max_memory:
+            raise ValueError("max_memory= bounds what device_map=auto takes of each GPU; give both")
+        return
+    processes = os.environ.get("WORLD_SIZE", "1")
+    if processes != "1":
+        raise ValueError(f"device_map=auto takes all GPUs for one process, but {processes} were launched")
+    if device.startswith("cpu") and torch.cuda.is_available():
+        raise ValueError("device_map=auto spreads the layers over GPUs; give --device cuda")
 
 
 def read_dtype(name: str, device: str) -> torch.dtype:

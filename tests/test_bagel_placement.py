@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from harness.bagel.config import PUBLISHED, SpecialTokens
 from harness.bagel.draw import Contexts, draw, noise_for
 from harness.bagel.guidance import Guidance
 from harness.bagel.model import Bagel, Canvas
-from harness.bagel.placement import place_of, placed, spread
+from harness.bagel.placement import check_room, place_of, placed, spread
 from harness.bagel.walk import Walk, given_image, given_text, wrote_text
 from harness.bagel.write import Sampling, write
 from harness.model import Setting
@@ -132,6 +134,14 @@ def test_too_little_memory_is_told_before_a_weight_is_read(
         spread(published, torch.bfloat16, ())
 
 
+def test_a_gpu_too_small_for_the_weights_is_told_before_one_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (24 * GIGABYTE, 25 * GIGABYTE))
+    check_room(23 * GIGABYTE, "cuda:1")
+    check_room(30 * GIGABYTE, "cpu")
+    with pytest.raises(ValueError, match=r"take 29\.0 GB and cuda has 24\.0 GB free; device_map=auto spreads"):
+        check_room(29 * GIGABYTE, "cuda")
+
+
 def test_device_map_auto_draws_the_same_on_a_machine_without_gpus(tmp_path: Path) -> None:
     folder = write_checkpoint(tmp_path / "small")
     given: dict[str, Any] = {"width": 32, "height": 32, "points": 3, "rows": 1}
@@ -140,6 +150,19 @@ def test_device_map_auto_draws_the_same_on_a_machine_without_gpus(tmp_path: Path
         for kind in ("none", "auto")
     ]
     assert pictures[0].tobytes() == pictures[1].tobytes()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("device_map", ["none", "auto"])
+def test_a_gpu_draws_what_the_processor_draws_about(tmp_path: Path, device_map: Any) -> None:
+    folder = str(write_checkpoint(tmp_path / "small"))
+    given: dict[str, Any] = {"width": 32, "height": 32, "points": 3, "rows": 2, "dtype": "float32"}
+    requests = [Request("a star"), Request("a star", (Image.new("RGB", (32, 32), "orange"),))]
+    near = build(Arguments(folder, **given), Setting())
+    far = build(Arguments(folder, device_map=device_map, **given), Setting("cuda"))
+    for one, other in zip(near.generate(requests, [1, 2]), far.generate(requests, [1, 2]), strict=True):
+        difference = np.asarray(one.image).astype(int) - np.asarray(other.image).astype(int)
+        assert abs(difference).max() <= 2
 
 
 def test_a_tensor_lies_where_the_longest_name_says() -> None:

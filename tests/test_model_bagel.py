@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from harness.bagel.config import PUBLISHED
-from harness.bagel.layout import Layout, read_config
+from harness.bagel.layout import Layout, find_folder, read_config
 from harness.bagel.lens import Lens
 from harness.bagel.prompts import Prompts
 from harness.bagel.reference import Reference
@@ -66,8 +66,8 @@ def test_the_shape_of_the_official_reference_is_read_off_its_files(shared: Path)
 
 
 def test_pictures_are_drawn_and_scored(checkpoint: Path, tmp_path: Path) -> None:
-    rows = evaluate(checkpoint, tmp_path / "run", "--limit", "2")
-    assert len(rows) == 8
+    rows = evaluate(checkpoint, tmp_path / "run", "--limit", "2", "--num-images", "2")
+    assert len(rows) == 4
     assert all(row["score"] is not None for row in rows)
     record = json.loads((tmp_path / "run" / "run.json").read_text())["model"]
     assert record["id"].startswith("small@")
@@ -86,8 +86,8 @@ def test_reason_writes_a_plan_before_the_picture(checkpoint: Path, tmp_path: Pat
 
 
 def test_edits_are_scored(checkpoint: Path, tmp_path: Path) -> None:
-    rows = evaluate(checkpoint, tmp_path / "run", "--task", "scenes-edit", "--limit", "2", "--num-images", "1")
-    assert len(rows) == 2
+    rows = evaluate(checkpoint, tmp_path / "run", "--task", "scenes-edit", "--limit", "1", "--num-images", "1")
+    assert len(rows) == 1
     assert all(row["score"] is not None for row in rows)
 
 
@@ -238,6 +238,8 @@ PROJECTION = "language_model.model.layers.1.self_attn.q_proj_moe_gen.weight"
         (lambda at: (at / "vit_config.json").write_text("{}"), "vit_config.json: .* lacks hidden_size"),
         (lambda at: (at / "vit_config.json").write_text("[]"), "vit_config.json holds no JSON object"),
         (lambda at: (at / "tokenizer.json").write_text("{}"), "tokenizer.json is not a usable tokenizer"),
+        (lambda at: change_json(at / "vit_config.json", patch_size=0), "vit_config.json: .* by zero"),
+        (lambda at: change_json(at / "vit_config.json", image_size="32"), "vit_config.json: unsupported operand"),
         (lambda at: change_json(at / "llm_config.json", vocab_size=300), "ids up to .* vocab_size of 300"),
         (lambda at: change_json(at / "llm_config.json", num_attention_heads=5), "5 heads over 2 of keys do not divide"),
     ],
@@ -259,12 +261,38 @@ def change_json(path: Path, **more: Any) -> None:
         ({"height": 64}, r"height=64 is no multiple of 4"),
         ({"rows": 0}, "rows must be at least 1"),
         ({"max_memory": ("1GiB",), "device_map": "auto"}, "max_memory has 1 sizes, but there are 0 GPUs"),
+        ({"max_memory": ("1GiB",)}, "max_memory= bounds what device_map=auto takes"),
         ({"temperature": -1.0}, "temperature -1.0 must be at least 0"),
     ],
 )
 def test_arguments_that_cannot_be_are_one_sentence(checkpoint: Path, arguments: Any, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         opened(checkpoint, **arguments)
+
+
+def test_layers_are_not_spread_over_gpus_of_other_processes_or_not_asked_for(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    with pytest.raises(ValueError, match="takes all GPUs for one process, but 4 were launched"):
+        opened(checkpoint, device_map="auto")
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(ValueError, match="give --device cuda"):
+        opened(checkpoint, device_map="auto")
+
+
+def test_a_repository_is_found_in_the_cache_of_the_hub(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "models--owner--small"
+    shutil.copytree(checkpoint, place / "snapshots" / ("a" * 40))
+    (place / "refs").mkdir()
+    (place / "refs" / "main").write_text("a" * 40)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    assert find_folder("owner/small") == place / "snapshots" / ("a" * 40)
+    given = {"width": 32, "height": 32, "points": 2, "rows": 1}
+    assert build(Arguments("owner/small", **given), Setting()).id.startswith("small@")
 
 
 @pytest.mark.parametrize(
@@ -307,7 +335,33 @@ def test_a_dry_run_reads_the_shape_of_a_folder_and_names_what_is_wrong_with_it(
     assert "lacks ae.safetensors" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("mode", ["rt2i", "srr"])
+RECORD = {
+    "prompt": "two red apples",
+    "semantic_questions": [{"question_type": "semantic", "question": "Are there two apples?", "tag": "Count"}],
+    "quality_questions": [{"question_type": "quality", "question": "Are they round?", "tag": "Geometry"}],
+}
+
+
+@pytest.mark.parametrize("recipe", ["bagel_rt2i", "bagel_srr"])
+def test_the_recipes_tell_their_cost_without_a_server(
+    recipe: str, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "prompts.jsonl").write_text(json.dumps(RECORD))
+    command = ["train", "--config", str(ROOT / "recipes" / f"{recipe}.yaml"), "--plan"]
+    command += ["--set", f"task_args.path={tmp_path / 'prompts.jsonl'}"]
+    assert run(command) == 0
+    published = capsys.readouterr().out
+    small = {"pretrained": checkpoint, "width": 32, "height": 32}
+    assert (
+        run([*command, *(part for key, value in small.items() for part in ("--set", f"model_args.{key}={value}"))]) == 0
+    )
+    for told in (published, capsys.readouterr().out):
+        assert told.splitlines()[0].split() == ["trajectories", "an", "update", "448", "(32", "prompts", "x", "14)"]
+        assert "memory of a training step" in told
+    assert "memory of the weights            27." in published
+
+
+@pytest.mark.parametrize("mode", [pytest.param("rt2i", marks=pytest.mark.proof), "srr"])
 def test_the_same_weights_are_trained(checkpoint: Path, tmp_path: Path, mode: str) -> None:
     recipe = tmp_path / "small.yaml"
     recipe.write_text(f"""

@@ -52,8 +52,8 @@ class Assignment:
     warnings: tuple[str, ...]
 
 
-def build_assignment(config: TrainConfig) -> Assignment:
-    """Task, reward and held-out evaluation; ValueError for a configuration that cannot be."""
+def training_task(config: TrainConfig) -> Task:
+    """What is trained on, nobody asked yet; ValueError for a configuration that cannot be."""
     check_config(config)
     task = load_task(config.task, config.task_args)
     if config.reward:
@@ -61,6 +61,12 @@ def build_assignment(config: TrainConfig) -> Assignment:
     bare = [sample.id for sample in task.samples if not sample.questions and task.reward.kind == "questions"]
     if bare or not task.samples:
         raise ValueError(f"task {task.name!r} has no questions to be rewarded for" + (f" ({bare[0]})" if bare else ""))
+    return task
+
+
+def build_assignment(config: TrainConfig) -> Assignment:
+    """Task, reward and held-out evaluation; ValueError for a configuration that cannot be."""
+    task = training_task(config)
     verifier = build_verifier(config.verifier or task.reward.verifier, config.verifier_args)
     reward = build_reward(task, verifier)
     held_out, warnings = held_out_job(config, task.samples, verifier.id) if config.eval_steps else (None, [])

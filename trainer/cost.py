@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trainer.build import Assignment
+from tasks.task import Task
 from trainer.memory import memory_lines
 from trainer.objective import FORWARD
 from trainer.train_config import TrainConfig
@@ -51,12 +51,12 @@ def cost(config: TrainConfig) -> Cost:
     )
 
 
-def cost_lines(config: TrainConfig, assignment: Assignment) -> list[str]:
+def cost_lines(config: TrainConfig, task: Task) -> list[str]:
     """The cost of an update as lines of text."""
     found = cost(config)
     images = config.prompts_per_step * config.num_generations
     first = config.prompts_per_step * config.refine.init_images if config.mode != "rt2i" else 0
-    questions = sum(len(one.questions) for one in assignment.samples) / len(assignment.samples)
+    questions = sum(len(one.questions) for one in task.samples) / len(task.samples)
     calls = round((images + first) * questions)
     states = 3 * config.sampler.window_size + 1
     rows = [

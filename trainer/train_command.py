@@ -16,7 +16,7 @@ from accelerate import Accelerator
 from harness.arguments import parse_arguments
 from harness.ending import DONE
 from harness.json_lines import write_json
-from trainer.build import build_assignment, build_run, learning_rates
+from trainer.build import build_assignment, build_run, learning_rates, training_task
 from trainer.checkpoint import find_checkpoint, read_checkpoint
 from trainer.cost import cost_lines
 from trainer.launch import refuse_sharding
@@ -72,10 +72,10 @@ def main(arguments: list[str]) -> int:
     """Runs `harness train`; gives the exit code."""
     flags = tyro.cli(TrainFlags, args=arguments, prog="harness train")
     config = read_flags(flags)
-    assignment = build_assignment(config)
     if flags.plan:
-        print("\n".join(cost_lines(config, assignment)))
+        print("\n".join(cost_lines(config, training_task(config))))
         return DONE
+    assignment = build_assignment(config)
     if flags.dry_run:
         print(yaml.safe_dump(resolved(config), sort_keys=False).rstrip())
         print("nothing was trained")

@@ -96,8 +96,10 @@ def read_config(layout: Layout) -> BagelConfig:
         raise ValueError(f"{language}: {error}") from None
     try:
         vit = VitConfig.read(read_json(eyes))
-    except ValueError as error:
-        raise ValueError(f"{eyes}: {error}") from None
+        if vit.side < 1 or vit.depth < 0 or vit.hidden_size % vit.num_attention_heads:
+            raise ValueError(f"{vit} is no shape of a vision encoder")
+    except (ValueError, TypeError, ZeroDivisionError) as error:
+        raise ValueError(f"{eyes}: {first_line(error)}") from None
     vae, shapes = vae_of(read_shapes(layout.space), layout.space), read_shapes(layout.network)
     token = shape_of(shapes, "llm2vae.weight", layout.network, 2)[0]
     patch = math.isqrt(token // vae.z_channels)

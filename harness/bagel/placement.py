@@ -24,6 +24,18 @@ def check_device(device: str) -> None:
         raise ValueError(f"the device {device!r} cannot be used: {first_line(error)}") from None
 
 
+def check_room(weights: int, device: str) -> None:
+    """ValueError where a GPU has not the bytes free that the weights take."""
+    if not device.startswith("cuda"):
+        return
+    free, _ = torch.cuda.mem_get_info(device)
+    if weights > free:
+        raise ValueError(
+            f"the weights take {weights / 1e9:.1f} GB and {device} has {free / 1e9:.1f} GB free; device_map=auto "
+            "spreads them over all GPUs and the CPU"
+        )
+
+
 def spread(bagel: Bagel, dtype: torch.dtype, limits: Sequence[str], room: int = 0) -> dict[str, Place]:
     """Every module's device: the layers shared out over all GPUs, then the CPU, and all else on the first of them.
 

@@ -9,12 +9,15 @@ from harness.bagel.schedule import sigma_grid
 from harness.bagel.unified import Drawing
 from harness.bagel.write import Sampling
 
-TEXT, SYSTEM, THOUGHT = 64, 64, 300
-"""Tokens of a prompt, of the request for a plan, and of a plan, about."""
+TEXT, SYSTEM = 64, 64
+"""Tokens of a prompt and of the request for a plan, about."""
 
 
 def chunk_work(config: BagelConfig, drawing: Drawing, plan: Sampling | None, edits: bool, width: int) -> Work:
-    """A chunk that draws, or edits one image of its own size each, with a plan before it or none."""
+    """A chunk that draws, or edits one image of its own size each, with a plan before it or none.
+
+    A plan takes the room of the longest one, to which it is padded.
+    """
     cells = drawing.height // config.downsample * (drawing.width // config.downsample)
     eyes = Lens.of(config).patches
     sources: tuple[tuple[int, int], ...] = ()
@@ -29,7 +32,7 @@ def chunk_work(config: BagelConfig, drawing: Drawing, plan: Sampling | None, edi
         cells,
         TEXT,
         0 if plan is None else SYSTEM,
-        0 if plan is None else min(THOUGHT, plan.most),
+        0 if plan is None else plan.most + 1,
         sources,
         width,
     )
