@@ -45,6 +45,7 @@ proof: $(VENV)/dev
 	$(BIN)/python -m benchmarks.pixels
 	$(BIN)/python -m benchmarks.overlap
 	$(BIN)/python -m benchmarks.http_verifier
+	$(BIN)/python -m benchmarks.vlm_verifier
 	$(BIN)/python -m benchmarks.resume
 	$(BIN)/python -m benchmarks.train_step
 	$(BIN)/python -m pytest -q -m proof -s

@@ -22,6 +22,7 @@ from harness.run_folder import ResumeError
 from harness.shown import name_of
 from harness.unscored import UNSCORED
 from reward.secret import redact
+from reward.verifier import Verifier
 from tasks.sample import Sample
 from tasks.task import Task
 
@@ -79,12 +80,18 @@ def about_task(task: Task, samples: Sequence[Sample], images: int) -> dict[str, 
     }
 
 
+def name_with(name: str, verifier: Verifier) -> str:
+    """The task's name; with a detector that its figures were not made with it is another task, named after both."""
+    stand_in = verifier.record.get("stand_in")
+    return f"{name}@{stand_in}" if stand_in else name
+
+
 def subjects(assembly: Assembly, config: Mapping[str, Any]) -> dict[str, Any]:
     """What is measured, and with what: task, model, reward, verifier."""
     job, model = assembly.job, assembly.model
     task, verifier, reward = job.task, job.verifier, job.reward
     return {
-        "task": about_task(task, job.samples, job.images),
+        "task": {**about_task(task, job.samples, job.images), "name": name_with(task.name, verifier)},
         "model": {
             "revision": None,
             "weights_digest": None,

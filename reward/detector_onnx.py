@@ -10,7 +10,10 @@ mean: [0, 0, 0]
 deviation: [1, 1, 1]
 input: images                   # left out: the first input
 layout: NCHW                    # or CHW, NHWC
-outputs: {boxes: boxes, scores: scores, labels: labels, masks: masks}   # masks are optional
+outputs: {boxes: boxes, scores: scores, labels: labels, masks: masks}   # masks are optional; or, in the place of
+                                # scores and labels, `classes`: a score of each object for every class
+activation: none                # of `classes`: none, sigmoid, or softmax, whose last class is "nothing"
+masks: picture                  # of the size that goes in, as torchvision exports Mask R-CNN; or box, stretched over it
 boxes: pixels                   # of the size that goes in; or share, from 0 to 1
 corners: xyxy                   # or yxyx, cxcywh
 """
@@ -27,6 +30,7 @@ import numpy as np
 import onnxruntime
 import yaml
 from PIL import Image as Pictures
+from scipy.special import expit, softmax
 
 from reward.detection import Box, Located
 from tasks.registry import unknown
@@ -54,6 +58,19 @@ class Description:
     layout: Literal["NCHW", "CHW", "NHWC"] = "NCHW"
     boxes: Literal["pixels", "share"] = "pixels"
     corners: Literal["xyxy", "yxyx", "cxcywh"] = "xyxy"
+    activation: Literal["none", "sigmoid", "softmax"] = "none"
+    masks: Literal["picture", "box"] = "picture"
+
+
+OUTPUTS = ("boxes", "scores", "labels", "masks", "classes")
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "layout": ("NCHW", "CHW", "NHWC"),
+    "boxes": ("pixels", "share"),
+    "corners": ("xyxy", "yxyx", "cxcywh"),
+    "activation": ("none", "sigmoid", "softmax"),
+    "masks": ("picture", "box"),
+}
+"""What may stand behind a key."""
 
 
 def read_description(path: Path) -> Description:
@@ -71,15 +88,24 @@ def read_description(path: Path) -> Description:
     for name in ("model", "classes", "outputs"):
         if name not in content:
             raise ValueError(f"the detector's description {path} needs the key {name!r}")
-    for name in ("boxes", "scores", "labels"):
-        if name not in content["outputs"]:
-            raise ValueError(f"the outputs in {path} need {name!r}")
-    for name, choices in (("layout", ("NCHW", "CHW", "NHWC")), ("boxes", ("pixels", "share")),
-                          ("corners", ("xyxy", "yxyx", "cxcywh"))):  # fmt: skip
+    check_outputs(content["outputs"], path)
+    for name, choices in CHOICES.items():
         if content.get(name, choices[0]) not in choices:
             raise ValueError(unknown(f"{name} in {path.name}", str(content[name]), choices))
     given: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in content.items()}
     return Description(**given)
+
+
+def check_outputs(outputs: Any, path: Path) -> None:
+    """ValueError names an output that is missing or does not exist."""
+    if not isinstance(outputs, dict):
+        raise ValueError(f"outputs in {path} is a mapping from {', '.join(OUTPUTS)} to names in the file")
+    for name in outputs:
+        if name not in OUTPUTS:
+            raise ValueError(unknown(f"output in {path.name}", str(name), OUTPUTS))
+    for name in ("boxes",) if "classes" in outputs else ("boxes", "scores", "labels"):
+        if name not in outputs:
+            raise ValueError(f"the outputs in {path} need {name!r}")
 
 
 class OnnxDetector:
@@ -94,6 +120,10 @@ class OnnxDetector:
         if self.told.sha256 and not digest.startswith(self.told.sha256.lower()):
             raise ValueError(f"{file} has the SHA-256 {digest[:12]} and not {self.told.sha256[:12]}")
         self.session = onnxruntime.InferenceSession(str(file), providers=onnxruntime.get_available_providers())
+        self.input = self._named("input", [self.told.input or self.session.get_inputs()[0].name])[0]
+        self.outputs = dict(
+            zip(self.told.outputs, self._named("output", list(self.told.outputs.values())), strict=True)
+        )
         described = hashlib.sha256(path.read_bytes()).hexdigest()
         self.id = f"onnx:{file.stem}@{digest[:12]} as {described[:8]} above {least:g}"
         self.stand_in = file.stem
@@ -106,21 +136,43 @@ class OnnxDetector:
                 raise ValueError(unknown(f"class of {self.told.model}", one, self.told.classes)[:300])
         return [self._look(image.convert("RGB")) for image in images]
 
+    def _named(self, kind: str, names: list[str]) -> list[str]:
+        """The names, once they are seen to be in the file."""
+        there = [one.name for one in (self.session.get_inputs() if kind == "input" else self.session.get_outputs())]
+        for name in names:
+            if name not in there:
+                raise ValueError(f"{self.told.model} has no {kind} named {name!r}; it has: {', '.join(there)}")
+        return names
+
     def _look(self, image: Image) -> list[Located]:
         told, size = self.told, self.told.size or image.size
-        name = told.input or self.session.get_inputs()[0].name
-        wanted = [one for one in ("boxes", "scores", "labels", "masks") if one in told.outputs]
-        raw = self.session.run([told.outputs[one] for one in wanted], {name: pixels(image, size, told)})
-        found = dict(zip(wanted, map(np.asarray, raw), strict=True))
-        scores = found["scores"].reshape(-1)
+        raw = self.session.run(list(self.outputs.values()), {self.input: pixels(image, size, told)})
+        found = dict(zip(self.outputs, map(np.asarray, raw), strict=True))
+        scores, labels = marks(found, told)
+        boxes = found["boxes"].reshape(-1, 4)
         every = []
         for place in np.flatnonzero(scores > self.least):
-            label = int(found["labels"].reshape(-1)[place]) - told.first_label
+            label = int(labels[place]) - told.first_label
             if 0 <= label < len(told.classes):
-                box = corners(found["boxes"].reshape(-1, 4)[place], told, size, image.size)
-                mask = whole_mask(found["masks"], int(place), len(scores), image.size) if "masks" in found else None
+                box = corners(boxes[place], told, size, image.size)
+                mask = None
+                if "masks" in found:
+                    mask = whole_mask(found["masks"].reshape(len(scores), *found["masks"].shape[-2:])[place],
+                                      box if told.masks == "box" else (0.0, 0.0, *image.size), image.size)  # fmt: skip
                 every.append(Located(told.classes[label], box, float(scores[place]), mask))
         return every
+
+
+def marks(found: Mapping[str, Array], told: Description) -> tuple[Array, Array]:
+    """Score (N,) and label (N,) of each object, out of those of every class where the file gives these."""
+    if "classes" not in found:
+        return found["scores"].reshape(-1), found["labels"].reshape(-1)
+    raw = found["classes"].reshape(-1, found["classes"].shape[-1])
+    if told.activation == "sigmoid":
+        raw = expit(raw)
+    if told.activation == "softmax":
+        raw = softmax(raw, axis=-1)[:, :-1]
+    return raw.max(axis=-1), raw.argmax(axis=-1) + told.first_label
 
 
 def pixels(image: Image, size: tuple[int, int], told: Description) -> Array:
@@ -145,8 +197,11 @@ def corners(raw: Array, told: Description, size: tuple[int, int], whole: tuple[i
     return left * across, top * down, right * across, bottom * down
 
 
-def whole_mask(masks: Array, place: int, count: int, size: tuple[int, int]) -> Array:
-    """One mask of the whole picture; masks of the size that went in are stretched over it."""
-    mask = masks.reshape(count, *masks.shape[-2:])[place]
-    stretched = Pictures.fromarray(np.asarray(mask, dtype=np.float32)).resize(size)
-    return np.asarray(stretched) > 0.5
+def whole_mask(mask: Array, box: Box, size: tuple[int, int]) -> Array:
+    """The mask (height, width) of the whole picture, from one that is stretched over a box."""
+    left, top = round(box[0]), round(box[1])
+    wide, high = max(1, round(box[2]) - left), max(1, round(box[3]) - top)
+    stretched = Pictures.fromarray(np.asarray(mask, dtype=np.float32)).resize((wide, high))
+    whole = Pictures.new("F", size)
+    whole.paste(stretched, (left, top))
+    return np.asarray(whole) > 0.5

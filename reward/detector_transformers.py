@@ -26,7 +26,13 @@ REFERENCE = "mask2former"
 """The family of the detector that GenEval's figures are made with."""
 SEGMENTS = ("mask2former", "maskformer")
 BOXES = ("detr", "conditional_detr", "deformable_detr", "rt_detr", "rt_detr_v2", "d_fine", "yolos", "rf_detr")
-WORDS = ("owlv2", "owlvit", "grounding-dino", "mm-grounding-dino")
+WORDS = {
+    "owlv2": "a photo of a {}",
+    "owlvit": "a photo of a {}",
+    "grounding-dino": "{}",
+    "mm-grounding-dino": "{}",
+}
+"""Detectors of whatever is named, and how each was taught to hear a class."""
 SPELLINGS = {
     "mouse": "computer mouse",
     "remote": "tv remote",
@@ -80,14 +86,14 @@ def build_detector(pretrained: str, revision: str | None, device: str, least: fl
     makers = {**dict.fromkeys(SEGMENTS, segments), **dict.fromkeys(BOXES, boxes), **dict.fromkeys(WORDS, words)}
     if family not in makers:
         raise ValueError(unknown("family of detectors", family, makers))
-    look = makers[family](pretrained, at, device, least)
+    look = makers[family](pretrained, at, device, least, family)
     known = [] if family in WORDS else sorted({spelled(label) for label in config.id2label.values()})
     commit = revision or getattr(config, "_commit_hash", None) or "local"
     name = f"{family}:{pretrained.rstrip('/').rpartition('/')[2]}@{commit[:12]} above {least:g}"
     return TransformersDetector(name, family, pretrained, known, look)
 
 
-def segments(pretrained: str, at: Mapping[str, Any], device: str, least: float) -> Callable[..., Found]:
+def segments(pretrained: str, at: Mapping[str, Any], device: str, least: float, _: str) -> Callable[..., Found]:
     """Masks, each with the box around it (Mask2Former, MaskFormer)."""
     processor = AutoImageProcessor.from_pretrained(pretrained, backend="pil", **at)  # type: ignore[no-untyped-call]
     model = AutoModelForUniversalSegmentation.from_pretrained(pretrained, **at).to(device).eval()
@@ -108,7 +114,7 @@ def segments(pretrained: str, at: Mapping[str, Any], device: str, least: float) 
     return look
 
 
-def boxes(pretrained: str, at: Mapping[str, Any], device: str, least: float) -> Callable[..., Found]:
+def boxes(pretrained: str, at: Mapping[str, Any], device: str, least: float, _: str) -> Callable[..., Found]:
     """Boxes of a fixed list of classes (DETR and its descendants)."""
     processor = AutoImageProcessor.from_pretrained(pretrained, backend="pil", **at)  # type: ignore[no-untyped-call]
     model = AutoModelForObjectDetection.from_pretrained(pretrained, **at).to(device).eval()
@@ -124,7 +130,7 @@ def boxes(pretrained: str, at: Mapping[str, Any], device: str, least: float) -> 
     return look
 
 
-def words(pretrained: str, at: Mapping[str, Any], device: str, least: float) -> Callable[..., Found]:
+def words(pretrained: str, at: Mapping[str, Any], device: str, least: float, family: str) -> Callable[..., Found]:
     """Boxes of whatever is named (OWLv2, Grounding DINO): one class a pass, so that no phrase runs into another."""
     processor = AutoProcessor.from_pretrained(pretrained, **at)  # type: ignore[no-untyped-call]
     model = AutoModelForZeroShotObjectDetection.from_pretrained(pretrained, **at).to(device).eval()
@@ -133,7 +139,8 @@ def words(pretrained: str, at: Mapping[str, Any], device: str, least: float) -> 
     def look(image: Image, classes: Sequence[str]) -> Found:
         every: list[Located] = []
         for name in classes:
-            inputs = processor(images=image, text=[[f"a photo of a {name}"]], return_tensors="pt").to(device)
+            phrase = WORDS[family].format(name)
+            inputs = processor(images=image, text=[[phrase]], return_tensors="pt").to(device)
             (found,) = processor.post_process_grounded_object_detection(
                 model(**inputs), threshold=least, target_sizes=[(image.height, image.width)]
             )

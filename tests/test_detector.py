@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from harness.main import run
 from reward.detection import Detection, Located, Wanted, read_detections, read_wanted, write_detections
 from reward.detector import build
 from reward.reward import Reward
@@ -145,3 +147,25 @@ def test_the_detector_verifier_asks_for_colours_only_where_they_are_wanted() -> 
     assert read_detections(coloured.text)[0][0].colour == "red"
     assert opened == [1]
     assert (small.status, other.status) == ("transport_error", "parse_error")
+
+
+def test_a_task_with_a_detector_in_the_place_of_the_reference_has_another_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In run.json, in the table, in what must agree before a folder goes on, and between boards."""
+    file = tmp_path / "boxes.jsonl"
+    head = {"task": "boxes", "reward": {"kind": "detector", "reading": "geneval", "combine": "all"}}
+    sample = {"id": "a", "prompt": "a dog", "tags": ["single_object"],
+              "reference": {"tag": "single_object", "include": [{"class": "dog", "count": 1}]},
+              "questions": [{"id": "count 0", "text": "at least 1 dog"}]}  # fmt: skip
+    file.write_text(f"{json.dumps(head)}\n{json.dumps(sample)}\n")
+    told = f"eval --model tests.painter --task {file} --verifier tests.spotter -v quiet".split()
+    for stand_in, name in (("owlv2", "boxes@owlv2"), ("", "boxes")):
+        out = tmp_path / f"run-{stand_in}"
+        assert run([*told, "--verifier-args", f"stand_in={stand_in}", "-o", str(out)]) == 0
+        assert capsys.readouterr().out.startswith(f"{name}@1 boxes ")
+        written = json.loads((out / "run.json").read_text())
+        assert written["task"]["name"] == name
+        assert written["identity"]["task"] == f"{name}@1 boxes"
+    assert run([*told, "-o", str(tmp_path / "run-")]) == 2
+    assert "task is 'boxes@1 boxes' there and 'boxes@owlv2@1 boxes' here" in capsys.readouterr().err
