@@ -70,10 +70,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Health and the list of models."""
-        soft = self.server.verifier.record.get("mode") != "text"
+        record = self.server.verifier.record
+        soft, reads_back = record.get("mode") != "text", bool(record.get("likelihood"))
         if self.path.rstrip("/") == "/health":
             self._send(200, {"protocol": PROTOCOL, "status": "ok", "served": self.server.served,
-                             "probabilities": soft, "max_queries": QUERIES})  # fmt: skip
+                             "probabilities": soft, "likelihood": reads_back, "max_queries": QUERIES})  # fmt: skip
         elif not self._allowed():
             self._fail(401, "the token is missing or wrong")
         elif self.path.rstrip("/") == "/v1/models":

@@ -157,7 +157,7 @@ def _query(one: Mapping[str, Any], shown: Mapping[str, Image.Image]) -> Query:
     turns = tuple((str(pair[0]), str(pair[1])) for pair in earlier if isinstance(pair, list) and len(pair) == 2)
     return Query(
         tuple(shown[name] for name in names), text, tuple(map(str, answers)), limit, str(one.get("system", "")), turns,
-        bool(one.get("text_first", False)), attempt,
+        bool(one.get("text_first", False)), attempt, str(one.get("continuation", "")),
     )  # fmt: skip
 
 
@@ -168,5 +168,6 @@ def batch_answer(ids: Sequence[str], replies: Sequence[Reply], served: Mapping[s
         one: dict[str, Any] = {"id": name, "status": "transport_error" if reply.status == "skipped" else reply.status}
         told = {"text": reply.text, "probabilities": dict(reply.probabilities), "error": reply.error,
                 "tokens_in": reply.tokens_in, "tokens_out": reply.tokens_out}  # fmt: skip
-        found.append(one | {name: value for name, value in told.items() if value})
+        one |= {name: value for name, value in told.items() if value}
+        found.append(one if reply.log_likelihood is None else {**one, "log_likelihood": reply.log_likelihood})
     return {"protocol": PROTOCOL, "served": dict(served), "replies": found}

@@ -83,7 +83,7 @@ class BatchWire:
 def words(query: Query) -> dict[str, Any]:
     """A query without its pictures; what is left to the server is left out."""
     told: dict[str, Any] = {"text": spoken(query.text), "answers": list(query.answers)}
-    for name in ("max_tokens", "system", "text_first", "attempt"):
+    for name in ("max_tokens", "system", "text_first", "attempt", "continuation"):
         if getattr(query, name):
             told[name] = getattr(query, name)
     if query.earlier:
@@ -117,7 +117,11 @@ def _reply(found: Sequence[Mapping[str, Any]], served: str) -> Reply:
         return Reply("parse_error", text, error="probabilities that are no numbers", served=served)
     tokens = [one.get(name, 0) for name in ("tokens_in", "tokens_out")]
     tokens_in, tokens_out = (count if isinstance(count, int) and count >= 0 else 0 for count in tokens)
-    return Reply("ok", text, probabilities, served=served, tokens_in=tokens_in, tokens_out=tokens_out)
+    likelihood = _probabilities({"": one["log_likelihood"]} if "log_likelihood" in one else {})
+    if likelihood is None:
+        return Reply("parse_error", text, error="a log-likelihood that is no number", served=served)
+    return Reply("ok", text, probabilities, served=served, tokens_in=tokens_in, tokens_out=tokens_out,
+                 log_likelihood=likelihood.get(""))  # fmt: skip
 
 
 def _probabilities(given: Any) -> dict[str, float] | None:

@@ -6,8 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from rapidfuzz.distance import Levenshtein
 from scipy.optimize import linear_sum_assignment
+
+try:
+    from rapidfuzz.distance import Levenshtein
+except ModuleNotFoundError as error:
+    raise ValueError(f"comparing texts needs {error.name}: pip install 'image-harness[ocr]'") from None
 
 
 def edits(found: str, wanted: str) -> int:

@@ -85,6 +85,6 @@ def build(spec: RewardSpec, verifier: Verifier) -> Reward:
     if not verifier.record.get("likelihood"):
         raise ValueError(
             f"readback needs the log-likelihood of a text, which the verifier {verifier.record.get('name')!r} does not "
-            "give; those that do: local, tiny"
+            "give; those that do: local, tiny, and either of them behind http-batch"
         )
     return ReadbackReward(spec.reading, str(spec.options.get("request", PROMPT)), verifier)

@@ -77,15 +77,21 @@ class DetectorVerifier:
         return write_detections(told, len(everything) - len(found))
 
 
+def part(module: str) -> Any:
+    """A module of ours whose libraries are optional; ValueError says how they are brought."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise ValueError(f"verifier 'detector' needs {error.name}: pip install 'image-harness[detect]'") from None
+
+
 def build(arguments: Arguments) -> DetectorVerifier:
     """The detector; ValueError says what is missing."""
     if arguments.onnx is not None:
-        detector: Detector = importlib.import_module("reward.detector_onnx").OnnxDetector(
-            arguments.onnx, arguments.least
-        )
+        detector: Detector = part("reward.detector_onnx").OnnxDetector(arguments.onnx, arguments.least)
     else:
         try:
-            open_detector = importlib.import_module("reward.detector_transformers").build_detector
+            open_detector = part("reward.detector_transformers").build_detector
             detector = open_detector(arguments.pretrained, arguments.revision, arguments.device, arguments.least)
         except OSError as error:
             raise ValueError(f"the detector {arguments.pretrained} cannot be had: {error}".split("\n")[0]) from None

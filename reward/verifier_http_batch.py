@@ -100,6 +100,7 @@ def build(arguments: Arguments) -> HttpVerifier:
         "revision": None,
         "base_url": "+".join(one.told for one in endpoints),
         "mode": "logprobs" if soft else "text",
+        "likelihood": bool(offers[0].get("likelihood")),
         "sampling": None,
         "max_side": arguments.max_side,
         "prices": {"in": arguments.price_in, "out": arguments.price_out},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,16 @@ def test_what_cannot_be_meant_is_named() -> None:
         reward(Reader(""), cases=True)
     with pytest.raises(ValueError, match="wants no text at all"):
         reward(Reader("a")).score([generation("  ")])
+
+
+def test_a_library_that_is_missing_is_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("reward.distance", "reward.lettering", "reward.verifier_ocr"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "rapidfuzz.distance", None)
+    assert run(["eval", "--task", str(ROOT / "docs/lettering.jsonl"), "-o", str(tmp_path)]) == 2
+    assert "pip install 'image-harness[ocr]'" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

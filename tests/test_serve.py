@@ -6,7 +6,7 @@ import base64
 import http.client
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,10 @@ from reward.chat_wire import ChatWire
 from reward.client import Client, Patience
 from reward.encoding import png
 from reward.endpoint import Endpoint
-from reward.probe import KNOWN, known_picture
-from reward.verifier import Query, Verifier
+from reward.probe import KNOWN, known_picture, known_queries
+from reward.verifier import Query, Reply, Verifier
+from reward.verifier_http_batch import Arguments as BatchArguments
+from reward.verifier_http_batch import build as build_batch
 from reward.wire import Wire
 from tests.flaky import Flaky
 
@@ -118,6 +120,30 @@ def test_the_batch_wire_carries_failures_of_single_queries() -> None:
     here = [(one.status, dict(one.probabilities)) for one in Flaky(0.4).ask(queries)]
     assert [(one.status, dict(one.probabilities)) for one in there] == here
     assert {status for status, _ in here} == {"ok", "timeout"}
+
+
+class Teller:
+    """Finds every text as likely as it is short; answers yes to everything red."""
+
+    id = "teller"
+    record: Mapping[str, Any] = {"name": "teller", "mode": "logprobs", "likelihood": True}
+
+    def ask(self, queries: Sequence[Query]) -> list[Reply]:
+        return [
+            Reply("ok", log_likelihood=-float(len(one.continuation)))
+            if one.continuation
+            else Reply("ok", "", {"yes": float("red" in one.text), "no": float("red" not in one.text)})
+            for one in queries
+        ]
+
+
+def test_the_likelihood_of_a_text_travels_in_batches(pixels: Service) -> None:
+    with serving(Teller(), "teller") as service:
+        far = build_batch(BatchArguments((service.address(),)))
+        assert far.record["likelihood"] is True
+        asked = [Query((known_picture(),), "?", (), continuation=text) for text in ("a", "abc")]
+        assert [one.log_likelihood for one in far.ask([*asked, *known_queries()])] == [-1.0, -3.0, None, None]
+    assert build_batch(BatchArguments((pixels.address(),))).record["likelihood"] is False
 
 
 def test_a_token_is_asked_for_and_told_to_nobody(
