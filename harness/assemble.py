@@ -83,7 +83,10 @@ def build_verifier(name: str, arguments: Mapping[str, Any]) -> Verifier:
 
 
 def build_model(name: str, arguments: Mapping[str, Any], setting: Setting) -> Model:
-    """A model by its registered or dotted name."""
+    """A model by its registered or dotted name, or a checkpoint of a training run as `run:FOLDER@STEP`."""
+    kind, sign, place = name.partition(":")
+    if sign and kind in MODELS:
+        name, arguments = kind, {"path": place, **arguments}
     model: Model = open_module("model", name, MODELS, arguments, "build")(setting)
     return model
 

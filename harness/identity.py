@@ -140,7 +140,11 @@ def describe(assembly: Assembly, config: Mapping[str, Any], argv: Sequence[str])
         "training": None,
         "trusted": {
             "remote_code": bool(config.get("trust_remote_code")),
-            "modules": [name for name in (config["model"], config["task"], config["verifier"]) if name and "." in name],
+            "modules": [
+                name
+                for name in (config["model"], config["task"], config["verifier"])
+                if name and "." in name and ":" not in name
+            ],
         },
         "warnings": [],
     }

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from harness.ending import DONE, SaveError
-from harness.extra import extra, first_line
+from harness.hub import check_repository, list_files, send
 from leaderboards.board import ENTRIES, HEAD, read_board
 from leaderboards.form import FILES, FORMS
 from leaderboards.reported import read_reported
@@ -17,23 +15,20 @@ from leaderboards.reported import read_reported
 HUB = "hub:"
 CARD = "---\npretty_name: {title}\nconfigs:\n- config_name: default\n  data_files: board.csv\n---\n\n"
 """What the hub reads a data set by."""
-TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
 
 def publish(folder: Path, to: str, private: bool, dry_run: bool) -> int:
     """Sends a board to a folder or to `hub:OWNER/NAME`; `dry_run` prints what would be sent."""
     repository = to.removeprefix(HUB) if to.startswith(HUB) else ""
-    if to.startswith(HUB) and repository.count("/") != 1:
-        raise ValueError(f"{to!r} names no data set; write {HUB}OWNER/NAME")
+    if to.startswith(HUB):
+        check_repository(repository, HUB)
     files = contents(folder, bool(repository))
-    for name, content in files.items():
-        whole = content if isinstance(content, bytes) else content.read_bytes()
-        print(f"{len(whole):>10,}  {hashlib.sha256(whole).hexdigest()[:12]}  {name}")
-    print(f"{len(files)} files {'would go' if dry_run else 'go'} to {to}")
+    print("\n".join(list_files(files, to, dry_run)))
     if dry_run:
         return DONE
     if repository:
-        print(send(files, repository, private, str(read_board(folder).title)))
+        message = f"Board {read_board(folder).title}: {len(files)} files"
+        print(send(files, repository, "dataset", private, message))
     else:
         place(files, Path(to))
     return DONE
@@ -64,24 +59,3 @@ def place(files: Mapping[str, bytes | Path], target: Path) -> None:
                 shutil.copyfile(content, path)
     except OSError as error:
         raise SaveError(f"{target} cannot be written: {error.strerror}") from error
-
-
-def send(files: Mapping[str, bytes | Path], repository: str, private: bool, title: str) -> str:
-    """One commit on a data set, which is made where it does not exist; gives the commit's address."""
-    hub = extra("huggingface_hub", "data")
-    token = next((os.environ[name] for name in TOKENS if os.environ.get(name)), "")
-    if not token:
-        raise ValueError(f"publishing to the hub needs a token with write access in {TOKENS[0]}")
-    interface = hub.HfApi(token=token)
-    operations = [
-        hub.CommitOperationAdd(name, content if isinstance(content, bytes) else str(content))
-        for name, content in files.items()
-    ]
-    try:
-        interface.create_repo(repository, repo_type="dataset", private=private, exist_ok=True)
-        done = interface.create_commit(
-            repository, operations, repo_type="dataset", commit_message=f"Board {title}: {len(files)} files"
-        )
-    except (hub.errors.HfHubHTTPError, hub.errors.OfflineModeIsEnabled, OSError, ValueError) as error:
-        raise SaveError(f"the data set {repository} was not changed: {first_line(error)}") from error
-    return str(done.commit_url)

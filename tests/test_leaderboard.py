@@ -195,7 +195,7 @@ def test_an_edited_run_is_refused(runs: Path, tmp_path: Path, capsys: pytest.Cap
         (["show"], "needs run folders"),
         (["show", "nowhere"], "nowhere is no run folder"),
         (["page", "nowhere"], "nowhere is no board: it has no board.json"),
-        (["publish", "nowhere", "hub:owner"], "'hub:owner' names no data set; write hub:OWNER/NAME"),
+        (["publish", "nowhere", "hub:owner"], "'owner' names no repository; write hub:OWNER/NAME"),
     ],
 )
 def test_a_mistake_is_one_sentence(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -175,3 +175,11 @@ def write(parameters: Mapping[str, nn.Parameter], values: Mapping[str, Tensor]) 
 def snapshot(parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
     """Copies of the parameters that share no storage with them."""
     return {name: parameter.detach().clone() for name, parameter in parameters.items()}
+
+
+def merge(module: nn.Module) -> None:
+    """Adds every adapter to the weights below it, and takes it out of the module."""
+    for name, layer in [(name, one) for name, one in module.named_modules() if isinstance(one, BaseTunerLayer)]:
+        layer.merge()
+        parent, _, leaf = name.rpartition(".")
+        setattr(module.get_submodule(parent), leaf, layer.get_base_layer())

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ class Checkpoint:
     """By the name of their file: weights, optimiser, ema, ..."""
     state: dict[str, Any]
     """Counters, histories, the identity of reward and configuration"""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of each file, once it was written"""
 
 
 def save_checkpoint(out: Path, checkpoint: Checkpoint, keep: int, processes: int) -> Path:
@@ -114,7 +116,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             raise ValueError(f"{path / name} is not what was saved: its SHA-256 differs from the manifest's")
     tensors = {name.removesuffix(".safetensors"): load_file(path / name) for name in files if name.endswith("rs")}
     state = json.loads((path / "state.json").read_text(encoding="utf-8"))
-    return Checkpoint(int(manifest["step"]), tensors, state)
+    return Checkpoint(int(manifest["step"]), tensors, state, files)
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
