@@ -231,4 +231,5 @@ def make_row(store: RunStore, cell: Cell, generation: Generation, score: Score, 
         guards=guards(response.image) if response else {},
         seconds=round(seconds, 6),
         time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        tokens=response.tokens if response else (0, 0),
     )

@@ -14,6 +14,7 @@ MODELS = {
     "folder": "harness.model_folder",
     "blank": "harness.model_blank",
     "diffusers": "harness.model_diffusers",
+    "openai": "harness.model_openai",
     "run": "trainer.model_run",
 }
 """Model names; each module has a dataclass `Arguments` and a function `build(arguments, setting) -> Model`."""

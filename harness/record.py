@@ -36,6 +36,8 @@ class Row:
     time: str
     cached: bool = False
     image_key: str | None = None
+    tokens: tuple[int, int] = (0, 0)
+    """Sent and drawn, as a server counts them"""
 
 
 @dataclass(frozen=True, slots=True)

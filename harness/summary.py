@@ -114,7 +114,7 @@ def summarise(run: Mapping[str, Any], rows: Rows, verdicts: Rows) -> dict[str, A
         "blank": sum(image["blank"] for image in images if image),
         "understanding": None,
         "cost": {
-            "generate": expense(math.fsum(row["seconds"] for row in rows), sum(map(bool, images))),
+            "generate": made(rows),
             "verify": spent(verdicts),
         },
     }
@@ -212,6 +212,13 @@ def spent(verdicts: Rows) -> dict[str, Any]:
         tokens_in=sum(row["tokens"][0] for row in asked),
         tokens_out=sum(row["tokens"][1] for row in asked),
     )
+
+
+def made(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the images cost; rows of older versions know no tokens."""
+    sent, drawn = (sum(row.get("tokens", (0, 0))[place] for row in rows) for place in (0, 1))
+    calls = sum(row["image"] is not None for row in rows)
+    return expense(math.fsum(row["seconds"] for row in rows), calls, tokens_in=sent, tokens_out=drawn)
 
 
 def expense(

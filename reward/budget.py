@@ -16,18 +16,22 @@ class Budget:
     price_in: float = 0.0
     price_out: float = 0.0
     """Prices of a million tokens, in whatever currency `max_cost` is."""
+    price_call: float = 0.0
+    """Price of a call that was answered"""
     calls: int = 0
     answered: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
 
     def __post_init__(self) -> None:
-        if self.max_cost is not None and not (self.price_in or self.price_out):
+        if self.max_cost is not None and not (self.price_in or self.price_out or self.price_call):
             raise ValueError("max_cost= needs price_in= or price_out=, the price of a million tokens")
 
     def cost(self) -> float:
         """Spent so far."""
-        return (self.tokens_in * self.price_in + self.tokens_out * self.price_out) / MILLION
+        return (
+            self.tokens_in * self.price_in + self.tokens_out * self.price_out
+        ) / MILLION + self.answered * self.price_call
 
     def refusal(self, in_flight: int) -> str:
         """Why no further call may go out; calls in flight count as much as the mean of those that came back."""

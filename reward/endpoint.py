@@ -16,17 +16,21 @@ from reward.outcome import Answer, ConnectionLost, TryTimedOut
 from reward.secret import bare_address
 
 LARGEST = 8 << 20
-"""Bytes of an answer that are read."""
+"""Bytes of an answer that are read where nothing else is said."""
 PIECE = 1 << 16
 
 
 class Endpoint:
     """A base address with its connections; its limit and breaker belong to the client, which holds the lock."""
 
-    def __init__(self, url: str, headers: Mapping[str, str], ceiling: int, start: int, connect: float) -> None:
+    def __init__(
+        self, url: str, headers: Mapping[str, str], ceiling: int, start: int, connect: float,
+        content: str = "application/json", largest: int = LARGEST,
+    ) -> None:  # fmt: skip
         scheme, host = address_of(url)
         self.url, self.told = url.rstrip("/"), bare_address(url).rstrip("/")
         self.headers, self.connect = dict(headers), connect
+        self.content, self.largest = content, largest
         self.pool = connections(scheme, host, ceiling)
         self.limit = Limit(ceiling, min(start, ceiling))
         self.breaker = Breaker()
@@ -43,7 +47,7 @@ class Endpoint:
     def _send(self, method: str, path: str, body: bytes | None, seconds: float) -> Answer:
         deadline = time.monotonic() + seconds
         timeout = urllib3.Timeout(connect=min(self.connect, seconds), read=seconds)
-        headers = self.headers if body is None else {**self.headers, "Content-Type": "application/json"}
+        headers = self.headers if body is None else {**self.headers, "Content-Type": self.content}
         try:
             response = self.pool.request(
                 method, f"{self.url}/{path}", body=body, headers=headers, timeout=timeout,
@@ -71,8 +75,8 @@ class Endpoint:
         while piece := response.read1(PIECE):
             pieces.append(piece)
             size += len(piece)
-            if size > LARGEST:
-                raise ConnectionLost(f"the answer of {self.told} is longer than {LARGEST} bytes")
+            if size > self.largest:
+                raise ConnectionLost(f"the answer of {self.told} is longer than {self.largest} bytes")
             if time.monotonic() > deadline:
                 raise TryTimedOut(f"no whole answer from {self.told} in {seconds:.0f} s")
         return b"".join(pieces)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from reward.budget import Budget
 from reward.chat_wire import ChatWire
 from reward.client import Client, Patience
-from reward.endpoint import Endpoint, address_of
+from reward.endpoint import LARGEST, Endpoint, address_of
 from reward.json_wire import JsonWire
 from reward.probe import Probed, answered_all, check_known, root_of, settle
 from reward.reply_key import canonical_hash, facts_of
@@ -80,12 +80,12 @@ class HttpVerifier:
         return self.client.ask(queries, self.facts)
 
 
-def check_numbers(arguments: Any) -> None:
+def check_numbers(arguments: Any, owner: str = "verifier") -> None:
     """ValueError names a number that makes no sense."""
     for name in ("concurrency", "start", "tries", "timeout", "total_timeout", "rate", "max_side", "max_calls"):
         value = getattr(arguments, name)
         if value is not None and value <= 0:
-            raise ValueError(f"verifier argument {name}={value} must be more than 0")
+            raise ValueError(f"{owner} argument {name}={value} must be more than 0")
 
 
 def patience_of(arguments: Any) -> Patience:
@@ -98,7 +98,9 @@ def budget_of(arguments: Any) -> Budget:
     return Budget(arguments.max_calls, arguments.max_cost, arguments.price_in, arguments.price_out)
 
 
-def openai_endpoints(arguments: Arguments) -> list[Endpoint]:
+def openai_endpoints(
+    arguments: Any, owner: str = "verifier 'http'", content: str = "application/json", largest: int = LARGEST
+) -> list[Endpoint]:
     """The servers, addressed and authorised as the `openai` package does it.
 
     Calls then travel over a leaner transport: the package takes five times the CPU (`benchmarks/http_verifier.py`).
@@ -106,7 +108,7 @@ def openai_endpoints(arguments: Arguments) -> list[Endpoint]:
     try:
         from openai import OpenAI
     except ImportError:
-        raise ValueError("verifier 'http' needs the openai package: pip install 'image-harness[http]'") from None
+        raise ValueError(f"{owner} needs the openai package: pip install 'image-harness[http]'") from None
     key = read_secret(arguments.key_env) or "none"  # a server of one's own asks for none, and the package for some
     found = []
     for url in arguments.base_url:
@@ -117,7 +119,8 @@ def openai_endpoints(arguments: Arguments) -> list[Endpoint]:
             for name, value in {**client.auth_headers, **client.default_headers}.items()
             if isinstance(value, str)
         }
-        found.append(Endpoint(str(client.base_url), headers, arguments.concurrency, arguments.start, CONNECT))
+        most = arguments.concurrency, arguments.start
+        found.append(Endpoint(str(client.base_url), headers, *most, CONNECT, content, largest))
     return found
 
 

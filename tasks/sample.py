@@ -78,6 +78,8 @@ class Response:
     image: Image
     thought: str = ""
     drafts: tuple[Draft, ...] = ()
+    tokens: tuple[int, int] = (0, 0)
+    """Sent and drawn, as a server counts them"""
 
 
 @dataclass(frozen=True, slots=True)
