@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
     for store in stores:
         store.probe()
     plan = tuple(cell for job in jobs for cell in job.plan)
-    setting = Setting(config.device, plan, config.trust_remote_code)
+    setting = Setting(own_device(config.device), plan, config.trust_remote_code)
     model = build_model(config.model, model_arguments(asdict(config)), setting)
     runs = [draft(config, name, Assembly(job, model), arguments) for name, job in zip(names, jobs, strict=True)]
     for store, run in zip(stores, runs, strict=True):
@@ -82,6 +82,13 @@ def place_in_launch() -> tuple[int, int]:
     if not (rank.isdigit() and processes.isdigit() and int(rank) < int(processes)):
         raise ValueError(f"RANK={rank} and WORLD_SIZE={processes} are not a process and a number of processes")
     return int(rank), int(processes)
+
+
+def own_device(device: str) -> str:
+    """The device of this process: of several that a launcher has started, each takes the accelerator of its number."""
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    local = os.environ.get("LOCAL_RANK", "")
+    return f"{device}:{local}" if several and local.isdigit() and device in ("cuda", "xpu") else device
 
 
 def _preempt(number: int, _frame: object) -> None:

@@ -23,6 +23,7 @@ COMMANDS = {
     "plot": ("leaderboards.plot_command", "runs as bars, a radar, coverage or curves: PNG and SVG"),
     "regress": ("harness.regress_command", "what a model understands, before and after, with a gate"),
     "export": ("harness.export_command", "hand weights or results to other programs"),
+    "doctor": ("harness.doctor_command", "check installation, devices, data and servers"),
     "serve": ("harness.serve_command", "put a verifier behind HTTP"),
 }
 """Commands: the module whose `main(arguments)` runs it, and what it does."""

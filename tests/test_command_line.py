@@ -218,6 +218,17 @@ def test_a_launch_that_makes_no_sense_is_refused(
     assert "RANK=3 and WORLD_SIZE=2 are not" in capsys.readouterr().err
 
 
+def test_each_process_of_a_launch_takes_an_accelerator_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness.eval_command import own_device
+
+    assert own_device("cuda") == "cuda"
+    monkeypatch.setenv("WORLD_SIZE", "8")
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert own_device("cuda") == "cuda:3"
+    assert own_device("cuda:1") == "cuda:1"
+    assert own_device("cpu") == "cpu"
+
+
 def test_values_of_a_file_are_not_bent_into_shape(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "run.yaml"
     for content, said in (("seed: 1.7", "seed=1.7 is not int"), ("limit: true", "limit=True is not float")):

@@ -55,10 +55,7 @@ def pictures(found: list[Response | Failure]) -> list[Image.Image]:
     return [one.image for one in found if isinstance(one, Response)]
 
 
-HEAVY = pytest.param("qwen-edit", marks=pytest.mark.proof)  # its pipeline draws beside a source of 1024 x 1024
-
-
-@pytest.mark.parametrize("name", [name if name != "qwen-edit" else HEAVY for name in SIZED])
+@pytest.mark.parametrize("name", SIZED)
 def test_every_family_loads_from_a_folder_and_an_image_does_not_depend_on_its_batch(
     folders: dict[str, Path], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
