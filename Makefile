@@ -40,6 +40,7 @@ test: $(VENV)/dev
 proof: $(VENV)/dev
 	$(BIN)/python -m benchmarks.parity
 	$(BIN)/python -m benchmarks.rollout
+	$(BIN)/python -m benchmarks.families
 	$(BIN)/python -m benchmarks.published
 	$(BIN)/python -m benchmarks.geneval_rules
 	$(BIN)/python -m benchmarks.pixels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 
 from tasks.sample import Request
 from tests.pipelines import make_pipeline
+from trainer.family import FAMILIES as CLASSES
 from trainer.family import Family, Layout
 from trainer.policy_flux import Flux
 from trainer.policy_qwen import QwenImage
@@ -74,3 +76,13 @@ def test_a_request_that_a_family_cannot_draw_is_refused() -> None:
     for name in ("sd3", "flux", "sana"):
         with pytest.raises(ValueError, match="takes no image to edit"):
             family_of(name, 1.0).encode(Request("bluer", (SOURCE,)), SIZE)
+
+
+def test_the_page_has_a_row_for_every_class_with_the_forwards_it_takes() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "models.md").read_text()
+    rows = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `") and "| yes |" in line}
+    assert set(rows) == set(CLASSES)
+    for name, kind in FAMILIES.items():
+        row = rows[type(make_pipeline(name)).__name__]
+        assert row.endswith(f"| {kind.branches} |")
+        assert row.count("yes") == (3 if name in ("kontext", "qwen-edit") else 2)

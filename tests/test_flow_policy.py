@@ -109,6 +109,23 @@ def rows_of(name: str, members: int = 2) -> list[tuple[Situation, int]]:
     ]
 
 
+def called(policy: FlowPolicy, name: str, row: tuple[Situation, int], guidance: float) -> torch.Tensor:
+    """What the pipeline's own call draws of a row, from the same noise."""
+    situation, member = row
+    request, (width, height) = situation.request, policy.size_of(situation.request)
+    by_name: dict[str, Any] = {"guidance_scale": guidance}
+    if name.startswith("qwen"):
+        by_name = {"true_cfg_scale": guidance, **({"negative_prompt": " "} if guidance > 1 else {})}
+    more: dict[str, Any] = {"image": list(request.sources)} if request.sources else {}
+    more |= {"kontext": {"_auto_resize": False, "max_area": width * height}}.get(name, {})
+    more |= {"use_resolution_binning": False} if name == "sana" else {}
+    pixels: torch.Tensor = policy.model.pipeline(
+        prompt=request.prompt, width=width, height=height, num_inference_steps=4, output_type="pt",
+        generator=torch.Generator().manual_seed(situation.group.noise_seed(member, INITIAL)), **by_name, **more,
+    ).images  # fmt: skip
+    return pixels
+
+
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
 @pytest.mark.parametrize("name", SIZED)
 def test_with_noise_off_a_rollout_draws_what_the_pipelines_own_call_draws(
@@ -117,19 +134,10 @@ def test_with_noise_off_a_rollout_draws_what_the_pipelines_own_call_draws(
     small_sources(monkeypatch)
     policy = policy_of(name, guidance, "ode")
     rows = rows_of(name)
-    situation, member = rows[3]
+    situation, _ = rows[3]
     drawn = policy.explore(rows)[3].drawings[0].final
-    request, (width, height) = situation.request, policy.size_of(situation.request)
-    by_name: dict[str, Any] = {"guidance_scale": guidance}
-    if name.startswith("qwen"):
-        by_name = {"true_cfg_scale": guidance, **({"negative_prompt": " "} if guidance > 1 else {})}
-    more = {"image": list(request.sources)} if request.sources else {}
-    more |= {"kontext": {"_auto_resize": False, "max_area": width * height}}.get(name, {})
-    more |= {"use_resolution_binning": False} if name == "sana" else {}
-    pixels = policy.model.pipeline(
-        prompt=request.prompt, width=width, height=height, num_inference_steps=4, output_type="pt",
-        generator=torch.Generator().manual_seed(situation.group.noise_seed(member, INITIAL)), **by_name, **more,
-    ).images  # fmt: skip
+    pixels = called(policy, name, rows[3], guidance)
+    width, height = policy.size_of(situation.request)
     layout = policy.family.layout((width, height))
     with torch.no_grad():
         assert (policy.family.decode(drawn[None], layout) - pixels).abs().max() < 1e-4
