@@ -51,6 +51,7 @@ proof: $(VENV)/dev
 	$(BIN)/python -m benchmarks.train_step
 	$(BIN)/python -m pytest -q -m proof -s
 	$(BIN)/python -m benchmarks.tiny
+	$(BIN)/python -m benchmarks.board
 
 pretrain: $(VENV)/core
 	$(BIN)/python -m trainer.pretrain --course draw --steps 4000 --out runs/draw

@@ -31,7 +31,8 @@ def table_of(sheet: Sheet) -> Table:
     """One table; words stand left, numbers right."""
     table = Table(title=sheet.title, title_justify="left")
     for head in sheet.heads:
-        table.add_column(head, justify="left" if head in sheet.words else "right", no_wrap=head not in sheet.words)
+        words = head in sheet.words
+        table.add_column(head, justify="left" if words else "right", no_wrap=not words, overflow="fold")
     for row in sheet.rows:
         table.add_row(*row)
     return table
