@@ -45,6 +45,7 @@ proof: $(VENV)/dev
 	$(BIN)/python -m benchmarks.geneval_rules
 	$(BIN)/python -m benchmarks.pixels
 	$(BIN)/python -m benchmarks.overlap
+	$(BIN)/python -m benchmarks.statistics
 	$(BIN)/python -m benchmarks.http_verifier
 	$(BIN)/python -m benchmarks.vlm_verifier
 	$(BIN)/python -m benchmarks.resume
