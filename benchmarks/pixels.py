@@ -6,23 +6,22 @@ import io
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from random import Random
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from harness.known import questions
+from harness.spoilt_scene import SPOILT, to_image
 from reward.question_reader import read_question
 from reward.verifier import Query
 from reward.verifier_pixels import Arguments, build
-from tasks.composition import NUMBERS, QUALITY, RELATION_QUESTIONS, plural, with_article
-from tasks.scene import COLOURS, QUARTERS, RELATIONS, SHAPES, SIDE, Scene, coverage, related, render
+from tasks.composition import QUALITY
+from tasks.scene import Scene, render
 from tasks.scenes import training_scene
 
 Table = Counter[tuple[str, bool, str]]
 """How often each (kind of question, true answer, verifier's answer) occurs."""
-Levels = NDArray[np.float64]
 
 
 def noisy(image: Image.Image, number: int) -> Image.Image:
@@ -52,91 +51,13 @@ CORRUPTIONS: dict[str, Callable[[Image.Image, int], Image.Image]] = {
 }
 
 
-def to_image(levels: Levels) -> Image.Image:
-    """Levels clipped and rounded."""
-    return Image.fromarray(levels.clip(0, 255).round().astype(np.uint8))
-
-
-def questions(scene: Scene, random: Random) -> Iterator[tuple[str, bool]]:
-    """Questions about what a scene holds, with their true answers, as often yes as no."""
-    things = scene.things
-    first = random.choice(things)
-    absent = [shape for shape in SHAPES if all(thing.shape != shape for thing in things)]
-    yield f"Is there {with_article(first.shape)}?", True
-    yield f"Is there {with_article(random.choice(absent))}?", False
-    other = [name for name in COLOURS if all(thing.colour != name or thing.shape != first.shape for thing in things)]
-    yield f"Is the {first.shape} {first.colour}?", True
-    yield f"Is the {first.shape} {random.choice(other)}?", False
-    alike = sum(thing.shape == first.shape for thing in things)
-    for count, noun in ((alike, first.shape), (len(things), "object")):
-        yield counted(count, noun), True
-        yield counted(random.choice([number for number in NUMBERS if number != count]), noun), False
-    if len(things) == 2 and things[0].shape != things[1].shape:
-        yield from relations(scene)
-
-
-def relations(scene: Scene) -> Iterator[tuple[str, bool]]:
-    """The relation that clearly holds between two things, and one other of the four in turn."""
-    one, other = scene.things
-    for number, relation in enumerate(RELATIONS):
-        if related(one, other, relation):
-            false = [name for name in RELATIONS if name != relation][(one.x + number) % 3]
-            for name in (relation, false):
-                yield f"Is the {one.shape} {RELATION_QUESTIONS[name]} the {other.shape}?", name == relation
-
-
-def counted(number: int, noun: str) -> str:
-    """The question for an exact number."""
-    return f"Is there exactly one {noun}?" if number == 1 else f"Are there exactly {NUMBERS[number]} {plural(noun)}?"
-
-
-def cut(scene: Scene, random: Random) -> Levels:  # noqa: ARG001 - one signature for all
-    """The scene without the right half of one thing."""
-    levels = render(scene).astype(np.float64)
-    covered = mask(scene)
-    covered[:, : scene.things[0].x // QUARTERS] = False
-    levels[covered] = scene.ground
-    return levels
-
-
-def chequered(scene: Scene, random: Random) -> Levels:
-    """The scene with one thing in squares of two shades, 70 levels apart; no white one, whose shade is the ground's."""
-    first = scene.things[0]
-    shown = replace(first, colour=random.choice(["red", "blue"])) if first.colour == "white" else first
-    levels = render(replace(scene, things=(shown, *scene.things[1:])))
-    rows, columns = np.indices((SIDE, SIDE)) // 3
-    shade = 70.0 if shown.colour == "black" else -70.0
-    spoilt: Levels = levels + (shade * ((rows + columns) % 2) * mask(scene))[:, :, None]
-    return spoilt
-
-
-def sloping(scene: Scene, random: Random) -> Levels:
-    """The scene on a ground that grows 60 levels darker from one side to the other."""
-    levels, slope = render(scene).astype(np.float64), np.linspace(0.0, -60.0, SIDE)[:: random.choice((1, -1)), None]
-    return levels + np.where((levels == scene.ground).all(-1, keepdims=True), slope, 0.0)
-
-
-def mask(scene: Scene) -> NDArray[np.bool_]:
-    """The pixels that the first thing touches."""
-    thing, frame = scene.things[0], np.zeros((SIDE + 20, SIDE + 20), dtype=bool)
-    left, top = thing.x // QUARTERS, thing.y // QUARTERS
-    frame[top : top + 20, left : left + 20] = coverage(
-        thing.shape, thing.radius, thing.x % QUARTERS, thing.y % QUARTERS
-    )
-    return frame[10:-10, 10:-10]
-
-
-SPOILT: dict[str, Callable[[Scene, Random], Levels]] = {"q1": cut, "q2": chequered, "q3": sloping}
-"""For each question of quality, how a scene is made whose answer is no."""
-
-
 def asked(
     scene: Scene, number: int, corrupt: Callable[[Image.Image, int], Image.Image]
 ) -> Iterator[tuple[Query, bool]]:
     """Every question about a scene, and about spoilt pictures of it, with its true answer."""
     random = Random(number)
     image = corrupt(Image.fromarray(render(scene)), number)
-    yield from ((Query((image,), text), true) for text, true in questions(scene, random))
+    yield from ((Query((image,), text), true) for _, text, true in questions(scene, random))
     for question in QUALITY:
         yield Query((image,), question.text), True
         yield Query((corrupt(to_image(SPOILT[question.id](scene, random)), number),), question.text), False
@@ -180,7 +101,7 @@ def speed(num_images: int = 1000) -> float:
     for number in range(num_images):
         scene, random = training_scene(78, number)[1], Random(number)
         image = Image.fromarray(render(scene))
-        texts = [text for text, _ in questions(scene, random)] + [question.text for question in QUALITY]
+        texts = [text for _, text, _ in questions(scene, random)] + [question.text for question in QUALITY]
         work.append([Query((image,), text) for text in texts])
     start = time.process_time()
     for queries in work:

@@ -15,6 +15,10 @@ class ParityError(Exception):
     """A replay of training does not give the log-probabilities of its rollout."""
 
 
+class Unfit(Exception):
+    """A verifier is right too rarely to be trained on."""
+
+
 class NumericAbort(Exception):
     """Training has met numbers that are none too many times in a row."""
 
@@ -41,6 +45,7 @@ CODES: tuple[tuple[type[BaseException], int], ...] = (
     (Outage, OUTAGE),
     (VerifierDown, OUTAGE),
     (ParityError, GATE),
+    (Unfit, GATE),
     (NumericAbort, NUMERIC),
     (ValueError, CONFIGURATION),
 )

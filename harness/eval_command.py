@@ -17,7 +17,7 @@ import tyro
 from harness.asked import write_questions
 from harness.assemble import Assembly, build_model
 from harness.ending import DONE, OUTAGE, Preempted
-from harness.eval_config import EvalConfig, check_ranges, offer_data, resolved
+from harness.eval_config import CACHE_FLAGS, EvalConfig, check_ranges, offer_data, resolved
 from harness.evaluate import evaluate
 from harness.forecast import forecast, print_forecasts
 from harness.identity import check_same, describe, ending_of, model_arguments, served
@@ -28,16 +28,17 @@ from harness.offline import forbid_connections
 from harness.record import Key, Row, RunRecord
 from harness.run_folder import ResumeError, RunStore
 from harness.seal import sealed
-from harness.settings import read_settings
+from harness.settings import read_settings, with_value
 from harness.stored_run import FINISHED
 from harness.summary import summarise
 from harness.table import print_results, progress_bar
+from reward.cache import default_folder
 from reward.secret import redact, secrets
 
 
 def main(arguments: list[str]) -> int:
     """Runs every task asked for, with the model loaded once; gives the worst exit code."""
-    defaults, rest = read_settings(EvalConfig, arguments)
+    defaults, rest = read_settings(EvalConfig, with_value(arguments, CACHE_FLAGS, str(default_folder())))
     config = tyro.cli(EvalConfig, args=rest, default=defaults, prog="harness eval")
     check_ranges(config)
     offer_data(config.data, config.accept_licence)
@@ -49,8 +50,8 @@ def main(arguments: list[str]) -> int:
         forecasts = [forecast(config, name, folder) for name, folder in zip(names, folders, strict=True)]
         print_forecasts(forecasts, config.json)
         return DONE
-    signal.signal(signal.SIGTERM, _preempt)
-    signal.signal(signal.SIGUSR1, _preempt)
+    signal.signal(signal.SIGTERM, preempt)
+    signal.signal(signal.SIGUSR1, preempt)
     jobs = [prepare(config, name) for name in names]
     rank, processes = place_in_launch()
     stores = [RunStore(folder, rank, processes) for folder in folders]
@@ -91,13 +92,14 @@ def own_device(device: str) -> str:
     return f"{device}:{local}" if several and local.isdigit() and device in ("cuda", "xpu") else device
 
 
-def _preempt(number: int, _frame: object) -> None:
+def preempt(number: int, _frame: object) -> None:
+    """What SIGTERM and SIGUSR1 do."""
     raise Preempted(signal.Signals(number).name)
 
 
 def draft(config: EvalConfig, name: str, assembly: Assembly, argv: list[str]) -> dict[str, Any]:
     """run.json of one task as it would begin now."""
-    paths = {"output_path": str(config.output_path or ""), "data": str(config.data or "")}
+    paths = {one: str(getattr(config, one) or "") for one in ("output_path", "data", "use_cache")}
     settings = {**asdict(config), **paths, "task": name}
     run: dict[str, Any] = hidden(describe(assembly, settings, ["eval", *argv]), secrets())
     return run

@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 import tyro
 
 Alias = tyro.conf.arg
+CACHE_FLAGS = ("--use-cache", "--use_cache", "-c")
+"""Flags that may stand without a folder."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,12 @@ class EvalConfig:
     """A kind of reward in the place of the task's own, such as vqascore or readback."""
     reward_args: str = ""
     """What is said of it: reading, combine, options."""
+    max_calls: int | None = None
+    """Ask the verifier no more than so many times; what is left is saved as skipped, exit 4."""
+    max_cost: float | None = None
+    """Spend no more than this, by price_in= and price_out= of --verifier-args, the prices of a million tokens."""
+    use_cache: Annotated[Path | None, Alias(aliases=["-c"])] = None
+    """Folder where replies are kept and found again; without a folder ~/.cache/image-harness/replies."""
     output_path: Annotated[Path | None, Alias(aliases=["-o"])] = None
     """Folder of the run; with several tasks, of one folder each. runs/TASK-MODEL when not given."""
     limit: Annotated[float | None, Alias(aliases=["-L"])] = None
@@ -94,6 +102,10 @@ def check_ranges(config: EvalConfig) -> None:
     """ValueError names a number that means nothing."""
     if config.batch_size != "auto" and config.batch_size < 1:
         raise ValueError(f"--batch-size must be at least 1, not {config.batch_size}")
+    for name in ("max_calls", "max_cost"):
+        value = getattr(config, name)
+        if value is not None and value <= 0:
+            raise ValueError(f"--{name.replace('_', '-')} must be more than 0, not {value:g}")
     if not 0.0 <= config.min_coverage <= 1.0:
         raise ValueError(f"--min-coverage must lie between 0 and 1, not {config.min_coverage}")
 

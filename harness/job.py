@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 from harness.arguments import parse_arguments
@@ -10,6 +11,10 @@ from harness.eval_config import EvalConfig
 from harness.model import Cell
 from harness.shown import check_pictures, stood_in
 from harness.unscored import Nobody, Unscored
+from reward.cache import ReplyCache
+from reward.cached_verifier import CachedVerifier
+from reward.verifier import VERIFIERS, Verifier
+from tasks.registry import find_module
 from tasks.sample import Sample
 from tasks.task import Task
 
@@ -48,8 +53,38 @@ def prepare(config: EvalConfig, name: str) -> Job:
     if config.predict_only:
         check_pictures(task, samples)
         return Job(task, samples, images, plan, config.seed, Nobody(), Unscored())
-    verifier = build_verifier(config.verifier or task.reward.verifier, parse_arguments(config.verifier_args))
+    verifier = open_verifier(config, config.verifier or task.reward.verifier)
     if verifier.record.get("mode") == RECORDED:
         samples = tuple(stood_in(one) for one in samples)
     check_pictures(task, samples)
     return Job(task, samples, images, plan, config.seed, verifier, build_reward(task, verifier))
+
+
+def open_verifier(config: EvalConfig, name: str) -> Verifier:
+    """A verifier within its budget and before the cache, where the flags give these."""
+    budget = {"max_calls": config.max_calls, "max_cost": config.max_cost}
+    given = {limit: value for limit, value in budget.items() if value is not None}
+    if given:
+        check_budget(name, next(iter(given)))
+    verifier = build_verifier(name, {**parse_arguments(config.verifier_args), **given})
+    return verifier if config.use_cache is None else cached(verifier, config.use_cache)
+
+
+def check_budget(name: str, limit: str) -> None:
+    """ValueError where a verifier knows no budget."""
+    arguments = vars(find_module("verifier", name, VERIFIERS)).get("Arguments")
+    if arguments is None or limit not in (one.name for one in fields(arguments)):
+        flag = limit.replace("_", "-")
+        raise ValueError(f"--{flag} bounds what is asked of a server (http, http-batch); verifier {name!r} asks none")
+
+
+def cached(verifier: Verifier, folder: Path) -> Verifier:
+    """The verifier before the replies that are kept in a folder; recorded answers cost nothing and need none.
+
+    They also depend on what a question is asked for, which no key holds.
+    """
+    if verifier.record.get("mode") == RECORDED:
+        return verifier
+    cache = ReplyCache(folder)
+    cache.open()
+    return CachedVerifier(verifier, cache)

@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.benchmark_page import cards, told
 from harness.model import MODELS
+from harness.record import SCORED
 from reward.verifier import VERIFIERS
 from tasks.registry import TASKS, unknown
 
@@ -70,7 +71,7 @@ def runs_below(folder: Path) -> list[dict[str, Any]]:
     for place, below, files in os.walk(folder):
         if "run.json" in files:
             found.append(run_line(Path(place)))
-            below.clear()  # its pictures hold no runs, and may be many
+            below[:] = [one for one in below if one == SCORED]  # its pictures hold no runs, and may be many
     return sorted(found, key=lambda one: (one["started"] or "", one["folder"]))
 
 

@@ -14,6 +14,7 @@ from reward.secret import redact
 
 COMMANDS = {
     "eval": ("harness.eval_command", "generate, verify and score"),
+    "score": ("harness.score_command", "judge the pictures of a run again"),
     "train": ("trainer.train_command", "improve a model with the reward of a task"),
     "validate": ("harness.validate_command", "check a task, a question file or a run folder"),
     "ls": ("harness.ls_command", "list tasks, models, verifiers or runs"),
@@ -25,6 +26,9 @@ COMMANDS = {
     "export": ("harness.export_command", "hand weights or results to other programs"),
     "doctor": ("harness.doctor_command", "check installation, devices, data and servers"),
     "serve": ("harness.serve_command", "put a verifier behind HTTP"),
+    "decompose": ("harness.decompose_command", "turn prompts into questions"),
+    "calibrate": ("harness.calibrate_command", "hold a verifier to what is known"),
+    "cache": ("harness.cache_command", "list, check or remove kept replies"),
 }
 """Commands: the module whose `main(arguments)` runs it, and what it does."""
 PACKAGES = ("tasks", "reward", "harness", "trainer", "leaderboards")

@@ -10,6 +10,8 @@ from reward.verdict import Score, Verdict
 from tasks.sample import Status
 
 SCHEMA_VERSION = 1
+SCORED = "scored"
+"""Folder inside a run folder that holds its later judgements, each a run folder named by the id of its reward."""
 Key = tuple[str, int]
 """Sample id and image index."""
 

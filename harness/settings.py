@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,14 @@ def read_settings(kind: type[Any], arguments: list[str]) -> tuple[Any, list[str]
     for change in changes:
         found = changed(found, change, kind)
     return fill(kind, found, "the configuration"), rest
+
+
+def with_value(arguments: Sequence[str], names: Sequence[str], value: str) -> list[str]:
+    """The arguments, with the value put after each of these flags that stands without one."""
+    found: list[str] = []
+    for one, after in zip(arguments, [*arguments[1:], "-"], strict=True):
+        found += [one, value] if one in names and after.startswith("-") else [one]
+    return found
 
 
 def changed(found: Mapping[str, Any], change: str, kind: type[Any]) -> dict[str, Any]:

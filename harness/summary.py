@@ -26,6 +26,7 @@ from harness.missing import counted
 from harness.record import SCHEMA_VERSION, Key
 from harness.statistics import detectable_before, detectable_unpaired
 from harness.unscored import REASON, UNSCORED
+from reward.budget import MILLION
 from tasks.task import OVER_ANSWERS
 
 
@@ -115,7 +116,7 @@ def summarise(run: Mapping[str, Any], rows: Rows, verdicts: Rows) -> dict[str, A
         "understanding": None,
         "cost": {
             "generate": made(rows),
-            "verify": spent(verdicts),
+            "verify": spent(verdicts, run["verifier"].get("prices")),
         },
     }
     return {**results, "compat": {"lm_eval": lm_eval_block(run, results)}}
@@ -200,17 +201,21 @@ def mean_guards(rows: Rows) -> dict[str, float]:
     return {name: math.fsum(values) / len(values) for name, values in sorted(found.items())}
 
 
-def spent(verdicts: Rows) -> dict[str, Any]:
-    """What verifying took; a reply that answered several questions is counted once."""
-    replies = {row["reply_key"] or (row["sample"], row["index"], row["question"]): row for row in verdicts}
-    asked = [row for row in replies.values() if row["tries"]]
+def spent(verdicts: Rows, prices: Mapping[str, float] | None) -> dict[str, Any]:
+    """What verifying took; a reply that answered several questions is counted once, one out of a cache as cached."""
+    asked, kept = (
+        {row["reply_key"] or (row["sample"], row["index"], row["question"]): row for row in verdicts if row[what]}
+        for what in ("tries", "cached")
+    )
+    tokens_in, tokens_out = (sum(row["tokens"][place] for row in asked.values()) for place in (0, 1))
     return expense(
-        math.fsum(row["latency_ms"] for row in asked) / 1000,
+        math.fsum(row["latency_ms"] for row in asked.values()) / 1000,
         len(asked),
-        cached=sum(row["cached"] for row in asked),
-        retries=sum(row["tries"] - 1 for row in asked),
-        tokens_in=sum(row["tokens"][0] for row in asked),
-        tokens_out=sum(row["tokens"][1] for row in asked),
+        cached=len(kept),
+        retries=sum(row["tries"] - 1 for row in asked.values()),
+        tokens_in=tokens_in,
+        tokens_out=tokens_out,
+        price=price_of(tokens_in, tokens_out, prices or {}),
     )
 
 
@@ -221,10 +226,18 @@ def made(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return expense(math.fsum(row["seconds"] for row in rows), calls, tokens_in=sent, tokens_out=drawn)
 
 
+def price_of(tokens_in: int, tokens_out: int, prices: Mapping[str, float]) -> float | None:
+    """What tokens cost at prices for a million of them; None where no price is known."""
+    if not any(prices.values()):
+        return None
+    return (tokens_in * prices["in"] + tokens_out * prices["out"]) / MILLION
+
+
 def expense(
-    seconds: float, calls: int, cached: int = 0, retries: int = 0, tokens_in: int = 0, tokens_out: int = 0
-) -> dict[str, Any]:
-    """Time and calls of one stage; nobody measures the GPU's own time yet."""
+    seconds: float, calls: int, cached: int = 0, retries: int = 0, tokens_in: int = 0, tokens_out: int = 0,
+    price: float | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Time, calls and money of one stage; nobody measures the GPU's own time yet."""
     return {
         "seconds": seconds,
         "gpu_seconds": None,
@@ -233,4 +246,5 @@ def expense(
         "retries": retries,
         "tokens_in": tokens_in,
         "tokens_out": tokens_out,
+        "price": price,
     }

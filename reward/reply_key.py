@@ -10,25 +10,33 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reward.image_name import picture_name
-from reward.verifier import Query, Verifier
+from reward.verifier import Query
 
-WORDS = tuple(one.name for one in fields(Query) if one.name != "images")
-"""Every field of a query but its pictures, which a key names by their pixels."""
+WORDS = tuple(one.name for one in fields(Query) if one.compare and one.name != "images")
+"""What can change a reply, but for the pictures, which a key names by their pixels."""
 
 
 def canonical_hash(content: Any) -> str:
     """SHA-256 of canonical JSON."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text_hash(canonical(content))
+
+
+def canonical(content: Any) -> str:
+    """JSON that is the same for the same content."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def text_hash(text: str) -> str:
+    """SHA-256 of a text in UTF-8."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def verifier_facts(verifier: Verifier) -> dict[str, Any]:
-    """What a key holds of the verifier; one that does not say who serves it is another verifier every day (UTC)."""
-    return facts_of(verifier.id, verifier.record)
-
-
 def facts_of(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
-    """The same, from a verifier's id and record."""
+    """What a key holds of a verifier, from its id and record.
+
+    One that neither a server's name nor the hash of its weights or source tells apart is another verifier every day
+    (UTC), so that nothing is reused across days.
+    """
     facts: dict[str, Any] = {
         "verifier": {
             "id": name,
@@ -40,20 +48,26 @@ def facts_of(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
         "sampling": record.get("sampling"),
         "mode": record.get("mode"),
     }
-    if facts["mode"] != "rule" and not facts["verifier"]["served"]:
+    known = facts["verifier"]["served"] or facts["verifier"]["revision"]
+    if facts["mode"] != "rule" and not known:
         facts["date"] = f"{datetime.now(UTC):%Y-%m-%d}"
     return facts
 
 
 def reply_keys(queries: Sequence[Query], facts: Mapping[str, Any]) -> list[str]:
-    """One key a query; the pixels of each picture are hashed once."""
+    """One key a query."""
+    return [text_hash(text) for text in key_texts(queries, facts)]
+
+
+def key_texts(queries: Sequence[Query], facts: Mapping[str, Any]) -> list[str]:
+    """What each key is the hash of; the pixels of each picture are hashed once."""
     names: dict[int, str] = {}
     for query in queries:
         for image in query.images:
             if id(image) not in names:
                 names[id(image)] = picture_name(image)
     return [
-        canonical_hash(
+        canonical(
             {
                 "v": 1,
                 "images": [names[id(image)] for image in query.images],

@@ -372,6 +372,7 @@ def test_a_sample_with_two_tags_counts_under_both() -> None:
         "id": "x",
         "config": {"min_coverage": 0},
         "reward": {"id": "r", "range": [0.0, 1.0]},
+        "verifier": {},
         "task": {
             "name": "t", "version": "1", "headline": "mean of tags", "samples": [key for key, _ in keys],
             "images_per_sample": 1, "questions": 6, "tags": {"a": ["0", "1", "2", "3"], "b": ["2", "3", "4", "5"]},

@@ -42,6 +42,7 @@ def results(
         "id": "x",
         "config": {"min_coverage": 0.5},
         "reward": reward,
+        "verifier": {},
         "task": {
             "name": "t", "version": "1", "headline": task.headline, "samples": [one.id for one in planned],
             "images_per_sample": 1, "questions": sum(len(one.questions) for one in planned), "tags": tags,

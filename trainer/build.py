@@ -14,6 +14,7 @@ from harness.bagel.guidance import Guidance
 from harness.bagel.prompts import Prompts
 from harness.bagel.unified import Unified
 from harness.bagel.write import Sampling
+from harness.examination import require_fit
 from harness.model import Setting
 from harness.model_bagel import PROMPTS
 from harness.model_diffusers import DiffusersModel
@@ -68,6 +69,8 @@ def build_assignment(config: TrainConfig) -> Assignment:
     """Task, reward and held-out evaluation; ValueError for a configuration that cannot be."""
     task = training_task(config)
     verifier = build_verifier(config.verifier or task.reward.verifier, config.verifier_args)
+    if config.require_calibration is not None:
+        require_fit(verifier, config.require_calibration)
     reward = build_reward(task, verifier)
     held_out, warnings = held_out_job(config, task.samples, verifier.id) if config.eval_steps else (None, [])
     return Assignment(task, task.samples, reward, verifier.id, held_out, tuple(warnings))

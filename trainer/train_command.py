@@ -44,6 +44,8 @@ class TrainFlags:
     """The training task, over the recipe."""
     output_dir: Annotated[Path | None, Alias(aliases=["-o", "--output-path"])] = None
     """Folder of the run, over the recipe."""
+    require_calibration: float | None = None
+    """Exit 3 unless the verifier answers so large a share of questions about rendered scenes rightly."""
     resume: Literal["auto", "none"] = "auto"
     """Go on from the newest checkpoint in the folder, or refuse a folder that holds any."""
     plan: bool = False
@@ -102,7 +104,9 @@ def main(arguments: list[str]) -> int:
 
 def read_flags(flags: TrainFlags) -> TrainConfig:
     """The configuration of a command line."""
-    named = {name: value for name in ("model", "task") if (value := getattr(flags, name)) is not None}
+    named = {
+        name: value for name in ("model", "task", "require_calibration") if (value := getattr(flags, name)) is not None
+    }
     if flags.model_args is not None:
         named["model_args"] = parse_arguments(flags.model_args)
     if flags.output_dir is not None:

@@ -150,6 +150,8 @@ class TrainConfig:
     reward: str = ""
     """A kind of reward in the place of the task's own, such as readback; held-out evaluation keeps the task's."""
     reward_args: Mapping[str, Any] = field(default_factory=dict)
+    require_calibration: float | None = None
+    """Exit 3 before training where the verifier answers fewer questions about rendered scenes rightly (a share)."""
     output_dir: Path = Path("runs/train")
     mode: Literal["rt2i", "srr", "mixed"] = "rt2i"
     """Draw (or edit, where a sample has a source), refine a picture of one's own, or both in one update."""
