@@ -48,6 +48,7 @@ proof: $(VENV)/dev
 	$(BIN)/python -m benchmarks.statistics
 	$(BIN)/python -m benchmarks.http_verifier
 	$(BIN)/python -m benchmarks.vlm_verifier
+	$(BIN)/python -m benchmarks.llama_server
 	$(BIN)/python -m benchmarks.resume
 	$(BIN)/python -m benchmarks.train_step
 	$(BIN)/python -m pytest -q -m proof -s
