@@ -51,8 +51,8 @@ def found(task: Task, ratings: Mapping[str, Mapping[str, float]], folder: Path) 
 
 
 def dsg_ratings(data: Path | None) -> dict[str, dict[str, float]]:
-    """Mean rating by item and model."""
+    """Mean rating by prompt and model; the questions know a prompt by its source."""
     sums: dict[str, dict[str, list[float]]] = {}
     for row in read_file(ORIGIN, LIKERT, data).table():
-        sums.setdefault(row["item_id"], {}).setdefault(row["t2i_model"], []).append(float(row["answer"]))
+        sums.setdefault(row["source_id"], {}).setdefault(row["t2i_model"], []).append(float(row["answer"]))
     return {item: {model: sum(some) / len(some) for model, some in own.items()} for item, own in sums.items()}

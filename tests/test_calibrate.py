@@ -212,7 +212,7 @@ def test_people_s_ratings_are_held_to_the_pictures_that_are_there(
     arguments = [*calibrate(out, "--verifier", "tests.test_calibrate"), "-t", name, "--images", str(images)]
     assert run(arguments) == 2
     told = capsys.readouterr().err
-    assert "holds none of the rated pictures; one would be" in told
+    assert "holds none of the rated pictures; one of them would be" in told
     example = Path(told.strip().rpartition(" ")[2])
     example.parent.mkdir()
     Image.new("RGB", (16, 16)).save(example)
