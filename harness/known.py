@@ -14,7 +14,8 @@ from PIL import Image
 from harness.spoilt_scene import SPOILT, to_image
 from tasks.composition import NUMBERS, QUALITY, RELATION_QUESTIONS, plural, with_article
 from tasks.key import key
-from tasks.question_file import check_keys, parsed
+from tasks.question_file import parsed
+from tasks.registry import unknown
 from tasks.scene import COLOURS, RELATIONS, SHAPES, Scene, related, render
 from tasks.scenes import Arguments, load, scene_for
 from tasks.task import Task
@@ -121,7 +122,9 @@ def known_file(path: Path) -> KnownSet:
 
 def line_of(place: str, row: Mapping[str, Any], folder: Path, pictures: dict[str, Image.Image], rated: bool) -> Known:
     """A line's question."""
-    check_keys(place, row, KEYS)
+    for key_given in row:
+        if key_given not in KEYS:
+            raise ValueError(f"{place}: {unknown('key', key_given, KEYS)}")
     wanted = "rating" if rated else "truth"
     for name in ("image", "question", wanted):
         if name not in row:
