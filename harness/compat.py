@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harness.protocol import protocol_of, shown_task
+
 
 def lm_eval_block(run: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, Any]:
     """lm-eval 0.4.13's results object; a headline that is withheld is left out, not written as 0."""
-    name = run["task"]["name"]
+    name = shown_task(run["task"]["name"], protocol_of(run))
     figures: dict[str, Any] = {"alias": name, "coverage,none": results["coverage"]["images"]["fraction"]}
     headline = results["metrics"][0]
     if results["headline"] is not None:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -15,17 +15,19 @@ from typing import Any
 import tyro
 
 from harness.asked import write_questions
-from harness.assemble import Assembly, build_model
+from harness.assemble import Assembly, Job, build_model
 from harness.ending import DONE, OUTAGE, Preempted
 from harness.eval_config import CACHE_FLAGS, EvalConfig, check_ranges, offer_data, resolved
 from harness.evaluate import evaluate
 from harness.forecast import forecast, print_forecasts
+from harness.gate import Gate
 from harness.identity import check_same, describe, ending_of, model_arguments, served
 from harness.job import output_folder, prepare, task_names
 from harness.json_lines import hidden, write_json
 from harness.model import Setting
 from harness.offline import forbid_connections
 from harness.record import Key, Row, RunRecord
+from harness.refining import build_gate, refine
 from harness.run_folder import ResumeError, RunStore
 from harness.seal import sealed
 from harness.settings import read_settings, with_value
@@ -53,28 +55,36 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, preempt)
     signal.signal(signal.SIGUSR1, preempt)
     jobs = [prepare(config, name) for name in names]
+    gates = [build_gate(config, job) if config.refine else None for job in jobs]
     rank, processes = place_in_launch()
     stores = [RunStore(folder, rank, processes) for folder in folders]
     for store in stores:
         store.probe()
-    plan = tuple(cell for job in jobs for cell in job.plan)
-    setting = Setting(own_device(config.device), plan, config.trust_remote_code)
-    model = build_model(config.model, model_arguments(asdict(config)), setting)
-    runs = [draft(config, name, Assembly(job, model), arguments) for name, job in zip(names, jobs, strict=True)]
+    assemblies = load(config, jobs, gates)
+    runs = [draft(config, name, one, arguments) for name, one in zip(names, assemblies, strict=True)]
     for store, run in zip(stores, runs, strict=True):
         if known(config, store, run):
             store.verdicts()  # a damaged line is told before anything is made
     if config.verbosity != "quiet":
         print(redact(resolved(config)), file=sys.stderr)
     records = {
-        name: run_job(config, Assembly(job, model), store, run)
-        for name, job, store, run in zip(names, jobs, stores, runs, strict=True)
+        name: run_job(config, assembly, store, run)
+        for name, assembly, store, run in zip(names, assemblies, stores, runs, strict=True)
     }
     done = {name: record for name, record in records.items() if record is not None}
     if config.json and done:
         found = {name: record.results for name, record in done.items()}
         print(json.dumps(found if len(names) > 1 else found[names[0]], sort_keys=True, indent=1))
     return max((int(record.run["exit_code"]) for record in done.values()), default=0)
+
+
+def load(config: EvalConfig, jobs: Sequence[Job], gates: Sequence[Gate | None]) -> list[Assembly]:
+    """Every job with the one model, which refines where there is a gate."""
+    plan = tuple(cell for job in jobs for cell in job.plan)
+    setting = Setting(own_device(config.device), plan, config.trust_remote_code)
+    model = build_model(config.model, model_arguments(asdict(config)), setting)
+    models = [model if gate is None else refine(config, gate, model) for gate in gates]
+    return [Assembly(job, one) for job, one in zip(jobs, models, strict=True)]
 
 
 def place_in_launch() -> tuple[int, int]:

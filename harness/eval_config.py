@@ -9,6 +9,9 @@ from typing import Annotated, Literal
 
 import tyro
 
+from harness.refinement import GATES, TEMPLATES
+from tasks.registry import unknown
+
 Alias = tyro.conf.arg
 CACHE_FLAGS = ("--use-cache", "--use_cache", "-c")
 """Flags that may stand without a folder."""
@@ -27,6 +30,20 @@ class EvalConfig:
     """Arguments of the model laid over --model-args, for those that say how it draws."""
     reason: bool = False
     """Think before drawing, with a model that can."""
+    refine: int = 0
+    """Rounds in which the model looks at its own picture, says what is wrong and draws again; 0 draws once."""
+    gate: str | None = None
+    """Which pictures --refine draws again: all, self, verifier or oracle; all when not given."""
+    reflection: str | None = None
+    """How --refine asks: open (may be right) or assert_failure; open when not given."""
+    gate_verifier: str | None = None
+    """The verifier of --gate verifier: never the one that scores."""
+    gate_verifier_args: str = ""
+    """Its arguments."""
+    gate_question: str = "Does this picture show {prompt}? Answer yes or no."
+    """What it is asked, with {prompt} where the prompt stands."""
+    gate_threshold: float = 0.5
+    """Pictures with a lower probability of yes are drawn again."""
     task: Annotated[str, Alias(aliases=["-t", "--tasks"])] = "scenes"
     """A name printed by `harness ls tasks`, or a dotted module; several with commas between them."""
     task_args: str = ""
@@ -108,6 +125,30 @@ def check_ranges(config: EvalConfig) -> None:
             raise ValueError(f"--{name.replace('_', '-')} must be more than 0, not {value:g}")
     if not 0.0 <= config.min_coverage <= 1.0:
         raise ValueError(f"--min-coverage must lie between 0 and 1, not {config.min_coverage}")
+    check_refine(config)
+
+
+def check_refine(config: EvalConfig) -> None:
+    """ValueError names a flag of refinement that means nothing, or nothing with the others."""
+    if config.refine < 0:
+        raise ValueError(f"--refine must be 0 or more rounds, not {config.refine}")
+    gate, reflection = config.gate or "all", config.reflection or "open"
+    for flag, value, choices in (("gate", gate, GATES), ("reflection", reflection, TEMPLATES)):
+        if value not in choices:
+            raise ValueError(unknown(flag, value, choices))
+    for name in ("gate", "reflection", "gate_verifier"):
+        if getattr(config, name) is not None and not config.refine:
+            raise ValueError(f"--{name.replace('_', '-')} says how --refine works, which is not asked for: --refine 1")
+    if (gate == "verifier") != (config.gate_verifier is not None):
+        raise ValueError("--gate verifier and --gate-verifier NAME need each other")
+    if gate == "self" and reflection != "open":
+        raise ValueError(f"--gate self needs --reflection open: {reflection} does not let a picture be right")
+    if gate == "oracle" and config.predict_only:
+        raise ValueError("--gate oracle asks the benchmark's own scorer, and --predict-only asks nobody")
+    if "{prompt}" not in config.gate_question:
+        raise ValueError(f"--gate-question {config.gate_question!r} lacks {{prompt}}")
+    if not 0.0 < config.gate_threshold <= 1.0:
+        raise ValueError(f"--gate-threshold must be above 0 and at most 1, not {config.gate_threshold}")
 
 
 def offer_data(data: Path | None, accepted: str) -> None:

@@ -6,13 +6,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from harness.assemble import Assembly
 from harness.ending import Outage
 from harness.guards import guards
+from harness.judged import Judged, draft_rows, judge
 from harness.model import Cell, Model, RequestFailed
 from harness.picture import picture_name, plain
 from harness.plan import share
@@ -22,7 +23,7 @@ from harness.shown import failure_of
 from harness.stored_picture import drop_pictures, stored_response
 from harness.unscored import Unscored
 from reward.reward import Reward
-from reward.verdict import Score
+from reward.verifier import VerifierDown
 from tasks.sample import Failure, Generation, Response, Sample
 
 IN_FLIGHT = 2
@@ -60,10 +61,10 @@ def evaluate(
     waiting: deque[Future[Sequence[Row]]] = deque()
     size, grows = batch_size or SMALL, batch_size is None
 
-    with ThreadPoolExecutor(1, "score") as judge:  # leaving it, however, waits until every finished picture is scored
+    with ThreadPoolExecutor(1, "score") as scorer:  # leaving it, however, waits until every finished picture is scored
 
         def pass_on(made: Made) -> None:
-            waiting.append(judge.submit(keep, assembly.job.reward, store, made, progress))
+            waiting.append(scorer.submit(keep, assembly.job.reward, store, made, progress))
             settle(waiting, IN_FLIGHT, stop_on_error)
 
         left, lying = undone(store, mine)
@@ -149,6 +150,8 @@ def attempt(
         return [], None
     try:
         responses = [flatten(one) for one in model.generate([sample.request for sample in samples], seeds)]
+    except VerifierDown:  # a gate's: what it would have decided is not the model's failure
+        raise
     except RequestFailed as error:
         if len(samples) == 1:
             return [error.failure], None
@@ -179,21 +182,21 @@ def flatten(response: Response | Failure) -> Response | Failure:
 def keep(reward: Reward, store: RunStore, made: Made, progress: Callable[[Row], None]) -> list[Row]:
     """Scores a batch and puts its rows on disk; where scoring raises, the pictures are kept and scored another time."""
     try:
-        scores = reward.score(made.generations)
+        judged = judge(reward, made.generations)
     except Exception as error:
         reason = f"not scored: {type(error).__name__}: {error}"
-        write_rows(store, made, Unscored(reason).score(made.generations), progress)
+        write_rows(store, made, judge(Unscored(reason), made.generations), progress)
         raise
-    return write_rows(store, made, scores, progress)
+    return write_rows(store, made, judged, progress)
 
 
-def write_rows(store: RunStore, made: Made, scores: Sequence[Score], progress: Callable[[Row], None]) -> list[Row]:
+def write_rows(store: RunStore, made: Made, judged: Sequence[Judged], progress: Callable[[Row], None]) -> list[Row]:
     """The rows of a batch, on disk."""
     rows = []
-    for cell, generation, score, seconds in zip(made.cells, made.generations, scores, made.seconds, strict=True):
-        row = make_row(store, cell, generation, score, seconds)
+    for cell, generation, one, seconds in zip(made.cells, made.generations, judged, made.seconds, strict=True):
+        row = make_row(store, cell, generation, one, seconds)
         groups = {question.id: question.group for question in generation.sample.questions}
-        store.append(row, verdict_rows((cell.sample, cell.index), groups, score))
+        store.append(row, verdict_rows((cell.sample, cell.index), groups, one.score))
         progress(row)
         rows.append(row)
     store.sync()
@@ -205,9 +208,9 @@ def told(row: Row) -> str:
     return row.status if row.error is None else f"{row.status}: {row.error['message']}"
 
 
-def make_row(store: RunStore, cell: Cell, generation: Generation, score: Score, seconds: float) -> Row:
+def make_row(store: RunStore, cell: Cell, generation: Generation, judged: Judged, seconds: float) -> Row:
     """The row of one image, its pictures saved."""
-    response = generation.response
+    response, score = generation.response, judged.score
     sources = () if failure_of(generation.sample) else generation.sample.request.sources
     for source in sources:
         store.save_image(source)
@@ -221,10 +224,8 @@ def make_row(store: RunStore, cell: Cell, generation: Generation, score: Score, 
         sources=tuple(picture_name(source) for source in sources),
         image=store.save_image(response.image) if response else None,
         thought=response.thought if response else "",
-        drafts=tuple(
-            {"image": str(store.save_image(draft.image)["sha256"]), "reflection": draft.reflection}
-            for draft in (response.drafts if response else ())
-        ),
+        drafts=draft_rows(store, response, judged.drafts),
+        refinement=asdict(response.refinement) if response and response.refinement else None,
         score=score.value,
         parts=score.parts,
         tags=generation.sample.tags,

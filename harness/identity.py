@@ -18,6 +18,7 @@ from harness.ending import INTERRUPTED, PREEMPTED, code_of
 from harness.environment import code_state, environment
 from harness.headline import headline_record
 from harness.record import SCHEMA_VERSION
+from harness.refining import refinement_record
 from harness.run_folder import ResumeError
 from harness.shown import name_of
 from harness.unscored import UNSCORED
@@ -112,6 +113,7 @@ def subjects(assembly: Assembly, config: Mapping[str, Any]) -> dict[str, Any]:
         "seed": job.seed,
         "seed_rule": "v1",
         "limited": len(job.samples) < len(task.samples),
+        "refinement": refinement_record(model),
     }
 
 
@@ -161,7 +163,16 @@ def identity_of(content: Mapping[str, Any], config: Mapping[str, Any]) -> dict[s
         "reward id": content["reward"]["id"],
         "missing": config.get("missing", "exclude"),
         "seed": content["seed"],
+        **refinement_identity(content["refinement"]),
     }
+
+
+def refinement_identity(refinement: Mapping[str, Any] | None) -> dict[str, str | None]:
+    """What decides how pictures are refined: the rule, and the words of what the model and a verifier are asked."""
+    if refinement is None:
+        return {"refinement": None, "refinement texts": None}
+    texts = [refinement["prompt_sha256"], refinement.get("question")]
+    return {"refinement": refinement["label"], "refinement texts": hash_of(texts)[:12]}
 
 
 def model_arguments(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,10 +32,16 @@ def task_names(config: EvalConfig) -> list[str]:
 
 def output_folder(config: EvalConfig, name: str, several: bool) -> Path:
     """Where a task's run is written."""
-    own = f"{name}-{config.model}".replace("/", "_")
+    own = f"{name}-{config.model}{manner(config)}".replace("/", "_")
     if config.output_path is None:
         return Path("runs") / own
     return config.output_path / own if several else config.output_path
+
+
+def manner(config: EvalConfig) -> str:
+    """`-reason-refine1-self`: what keeps the folders of several ways to make pictures apart."""
+    thinks = "-reason" if config.reason else ""
+    return thinks + (f"-refine{config.refine}-{config.gate or 'all'}" if config.refine else "")
 
 
 def chosen(config: EvalConfig, name: str) -> tuple[Task, tuple[Sample, ...], int, tuple[Cell, ...]]:
@@ -44,6 +50,11 @@ def chosen(config: EvalConfig, name: str) -> tuple[Task, tuple[Sample, ...], int
     if config.reward:
         task = rewarded(task, config.reward, parse_arguments(config.reward_args))
     ids = [one.strip() for one in config.samples.split(",") if one.strip()]
+    edited = next((sample.id for sample in task.samples if sample.request.sources), None)
+    if config.refine and edited is not None:
+        raise ValueError(
+            f"--refine looks at pictures drawn from a prompt alone, and task {task.name!r} edits images ({edited})"
+        )
     return task, *choose_plan(task, config.num_images, config.seed, config.limit, ids)
 
 

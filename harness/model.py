@@ -49,10 +49,17 @@ class RequestFailed(Exception):
 
 
 class Model(Protocol):
-    """Makes images. `id` names weights and arguments; `record` is what run.json keeps of them."""
+    """Makes images."""
 
-    id: str
-    record: Mapping[str, Any]
+    @property
+    def id(self) -> str:
+        """Names weights and arguments."""
+        ...
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """What run.json keeps of them."""
+        ...
 
     def generate(self, requests: Sequence[Request], seeds: Sequence[int]) -> Sequence[Response | Failure]:
         """One response a request, in order; an image depends on its request and seed alone, not on its batch.

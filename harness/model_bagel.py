@@ -112,7 +112,7 @@ def build(arguments: Arguments, setting: Setting) -> Unified:
     name = f"{arguments.pretrained.rstrip('/').rpartition('/')[2]}@{weights[:12]}"
     chosen = thinking if arguments.reason else None
     name += "+think" if chosen else ""
-    return Unified(name, record, bagel, space, coder, drawing, thinking=chosen, lens=Lens.of(config))
+    return Unified(name, record, bagel, space, coder, drawing, chosen, Lens.of(config), reflecting=thinking)
 
 
 def check_spread(arguments: Arguments, device: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -48,6 +48,10 @@ class Arguments:
     """Of the plan's words."""
     longest: int = 32
     """Most tokens of a plan."""
+    image_guidance: float = 1.0
+    """Image guidance scale where an image is edited or refined; 1 draws without."""
+    longest_reflection: int = 48
+    """Most tokens of a reflection, which `--refine` asks for."""
     prompts: Path = SHIPPED / "prompts.json"
     """File with the fixed texts: how a plan is asked for, and so on."""
 
@@ -87,11 +91,13 @@ def build(arguments: Arguments, setting: Setting) -> Unified:
         raise ValueError(f"the device {setting.device!r} cannot be used: {str(error).splitlines()[0]}") from None
     bagel, coder = read_bagel(arguments.weights, setting.device)
     guidance = Guidance(arguments.guidance, 1.0, arguments.low, 1.0, arguments.renorm)
-    drawing = Drawing(arguments.points, arguments.shift, guidance, SIDE, SIDE, arguments.rows)
+    editing = replace(guidance, image=arguments.image_guidance)
+    drawing = Drawing(arguments.points, arguments.shift, guidance, SIDE, SIDE, arguments.rows, editing)
     weights = digest(arguments.weights / "ema.safetensors")
     thinking, prompts = None, Prompts.read(arguments.prompts)
     if arguments.reason:
         thinking = Thinking(prompts, Sampling(arguments.temperature, 1.0, arguments.longest))
+    reflecting = Thinking(prompts, Sampling(arguments.temperature, 1.0, arguments.longest_reflection))
     record = {
         "class": "harness.bagel.unified.Unified",
         "weights_digest": weights,
@@ -102,4 +108,6 @@ def build(arguments: Arguments, setting: Setting) -> Unified:
         "parameters": sum(parameter.numel() for parameter in bagel.parameters()),
     }
     name = f"tiny@{weights[:12]}" + ("+think" if thinking else "")
-    return Unified(name, record, bagel, build_image_space(bagel.config.vae), coder, drawing, thinking)
+    return Unified(
+        name, record, bagel, build_image_space(bagel.config.vae), coder, drawing, thinking, reflecting=reflecting
+    )

@@ -29,13 +29,14 @@ class Row:
     sources: tuple[str, ...]
     image: Mapping[str, Any] | None
     thought: str
-    drafts: tuple[Mapping[str, str], ...]
+    drafts: tuple[Mapping[str, Any], ...]
     score: float | None
     parts: Mapping[str, float | None]
     tags: tuple[str, ...]
     guards: Mapping[str, Any]
     seconds: float
     time: str
+    refinement: Mapping[str, Any] | None = None
     cached: bool = False
     image_key: str | None = None
     tokens: tuple[int, int] = (0, 0)

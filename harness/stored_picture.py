@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from harness.picture import picture_name
-from tasks.sample import Draft, Response
+from tasks.sample import Draft, Refinement, Response
 
 
 def place_of(name: str) -> Path:
@@ -35,7 +35,8 @@ def stored_response(folder: Path, row: Mapping[str, Any]) -> Response | None:
     kept = tuple(Draft(picture, reflection) for picture, reflection in drafts if picture is not None)
     if image is None or len(kept) < len(drafts):
         return None
-    return Response(image, row["thought"], kept)
+    refinement = row.get("refinement")
+    return Response(image, row["thought"], kept, refinement=Refinement(**refinement) if refinement else None)
 
 
 def drop_pictures(folder: Path, row: Mapping[str, Any]) -> None:

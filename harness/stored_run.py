@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.ending import Damaged
 from harness.json_lines import read_lines
+from harness.protocol import protocol_of, shown_task
 from harness.record import SCHEMA_VERSION, Key
 from harness.run_folder import RunStore
 from harness.seal import check_seal
@@ -32,7 +33,7 @@ class StoredRun:
     def name(self) -> str:
         """`scenes@1 evaluation`."""
         task = self.run["task"]
-        return f"{task['name']}@{task['version']} {task['split']}".rstrip()
+        return f"{shown_task(task['name'], protocol_of(self.run))}@{task['version']} {task['split']}".rstrip()
 
     def rows(self) -> dict[Key, dict[str, Any]]:
         """The row of every image that was made."""

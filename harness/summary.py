@@ -24,6 +24,7 @@ from harness.headline import (
 )
 from harness.missing import counted
 from harness.record import SCHEMA_VERSION, Key
+from harness.refinement_figures import refinement_figures
 from harness.statistics import detectable_before, detectable_unpaired
 from harness.unscored import REASON, UNSCORED
 from reward.budget import MILLION
@@ -68,14 +69,8 @@ def planned_rows(run: Mapping[str, Any], rows: Rows) -> list[Mapping[str, Any]]:
     for tag, samples in run["task"]["tags"].items():
         for sample in samples:
             tags.setdefault(sample, []).append(tag)
-    absent: dict[str, Any] = {
-        "status": "skipped",
-        "score": None,
-        "parts": {},
-        "guards": {},
-        "image": None,
-        "seconds": 0.0,
-    }
+    absent: dict[str, Any] = {"status": "skipped", "score": None, "parts": {}, "guards": {}, "image": None}
+    absent["seconds"] = 0.0
     return [
         found.get(key) or {**absent, "sample": key[0], "index": key[1], "tags": tags.get(key[0], [])}
         for key in planned_keys(run)
@@ -114,6 +109,7 @@ def summarise(run: Mapping[str, Any], rows: Rows, verdicts: Rows) -> dict[str, A
         "guards": mean_guards(rows),
         "blank": sum(image["blank"] for image in images if image),
         "understanding": None,
+        "refinement": refinement_figures(run, rows) if run.get("refinement") else None,
         "cost": {
             "generate": made(rows),
             "verify": spent(verdicts, run["verifier"].get("prices")),

@@ -11,6 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from harness.protocol import protocol_of, shown_task
+from harness.refinement_table import print_refinement
+
 WIDTH = 120
 """Columns of output that goes to a file or a pipe."""
 
@@ -73,7 +76,8 @@ def title(run: Mapping[str, Any]) -> str:
     if run["missing"] != "exclude":
         notes.append(f"missing values: {run['missing']}")
     told = f" ({'; '.join(notes)})" if notes else ""
-    return f"{task['name']}@{task['version']} {task['split']} · {run['model']['id']} · {run['verifier']['name']}{told}"
+    name = shown_task(task["name"], protocol_of(run))
+    return f"{name}@{task['version']} {task['split']} · {run['model']['id']} · {run['verifier']['name']}{told}"
 
 
 def print_results(run: Mapping[str, Any], results: Mapping[str, Any], folder: str) -> None:
@@ -94,6 +98,8 @@ def print_results(run: Mapping[str, Any], results: Mapping[str, Any], folder: st
         console.print(f"strict, every unscored item counted 0: {results['metrics'][0]['strict']:.3f}")
     if results["withheld"]:
         console.print(f"headline withheld: {results['withheld']}", style="bold")
+    if results["refinement"] is not None:
+        print_refinement(console, results["refinement"])
     console.print(f"run folder: {folder}", soft_wrap=True, highlight=False)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.identity import hash_of
+from harness.protocol import protocol_of
 
 Run = Mapping[str, Any]
 
@@ -17,6 +18,7 @@ def served_ids(run: Run) -> list[str]:
 
 FIELDS: dict[str, Callable[[Run], Any]] = {
     "task": lambda run: run["task"]["name"],
+    "protocol": protocol_of,
     "version": lambda run: run["task"]["version"],
     "split": lambda run: run["task"]["split"],
     "item set": lambda run: f"{len(run['task']['samples'])} prompts {hash_of(run['task']['samples'])[:8]}",
@@ -34,8 +36,9 @@ FIELDS: dict[str, Callable[[Run], Any]] = {
     "seed rule": lambda run: run["seed_rule"],
 }
 """Every field that must be the same for a ranking, in the order in which a difference is told."""
-PAIRED = tuple(name for name in FIELDS if name not in ("seed", "seed rule"))
-"""What a paired comparison asks for: other seeds are paired by the means of prompts."""
+PAIRED = tuple(name for name in FIELDS if name not in ("seed", "seed rule", "protocol"))
+"""What a paired comparison asks for: other seeds are paired by the means of prompts, and whether to refine is a change
+like any other."""
 
 
 def facts(run: Run) -> dict[str, Any]:

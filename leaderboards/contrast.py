@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.change import Change
-from harness.comparison import difference, pair
-from harness.headline import Rule, Value, estimate, image_value, rule_of
+from harness.headline import Rule, Value, image_value, rule_of
 from harness.missing import counted
+from harness.paired import change_of, kept_values
 from harness.statistics import detectable_paired
 from harness.stored_run import StoredRun
 from harness.summary import planned_rows
@@ -54,7 +54,7 @@ def contrast(before: StoredRun, after: StoredRun) -> Contrast:
     both = [(one, other) for one, other in scores if one is not None and other is not None]
     return Contrast(
         before.name,
-        line(metric["name"], values, rule, (low, high), not same_seeds),
+        change_of(metric["name"], values, rule, (low, high), not same_seeds),
         tag_lines(before.run["task"], values, rule, (low, high), not same_seeds),
         same_seeds,
         sum(other > one for one, other in both),
@@ -80,42 +80,6 @@ def headline_values(run: StoredRun, answers: Answers) -> list[Value]:
     return [image_value(run.results["metrics"][0]["name"], run.run, row) for row in taken]
 
 
-def line(
-    name: str, values: Sequence[Sequence[Value]], rule: Rule, span: tuple[float, float], by_prompt: bool
-) -> Change:
-    """The headline of both runs over the values both have."""
-    pairs = {key: pair(*columns, by_prompt) for key, columns in by_category(values, rule).items()}
-    weights = rule.weights if rule.estimator == "tags" else None
-    kept = kept_values(values)
-    before, after = (estimate(some, rule)[0].value for some in kept)
-    if before is None or after is None:
-        raise ValueError("the runs have no scored value in common in some tag")
-    return Change(name, before, after, difference(pairs, weights), len(kept[0]), span)
-
-
-def kept_values(values: Sequence[Sequence[Value]]) -> list[list[Value]]:
-    """The values of each run that the other has too."""
-    there = [one.value is not None and other.value is not None for one, other in zip(*values, strict=True)]
-    return [[value for value, both in zip(some, there, strict=True) if both] for some in values]
-
-
-Columns = tuple[list[str], list[float | None], list[float | None]]
-
-
-def by_category(values: Sequence[Sequence[Value]], rule: Rule) -> dict[str, Columns]:
-    """Prompt, value before and value after of everything under each tag of the rule, or of all."""
-    names = sorted(rule.weights) if rule.estimator == "tags" else [""]
-    found: dict[str, Columns] = {name: ([], [], []) for name in names}
-    for one, other in zip(*values, strict=True):
-        for name in one.tags if rule.estimator == "tags" else names:
-            if name in found:
-                columns = found[name]
-                columns[0].append(one.prompt)
-                columns[1].append(one.value)
-                columns[2].append(other.value)
-    return found
-
-
 def tag_lines(
     task: Mapping[str, Any], values: Sequence[Sequence[Value]], rule: Rule, span: tuple[float, float], by_prompt: bool
 ) -> tuple[Change, ...]:
@@ -126,5 +90,5 @@ def tag_lines(
     for tag in tags:
         some = [[value for value in side if tag in value.tags] for side in values]
         if kept_values(some)[0]:
-            found.append(line(tag, some, within, span, by_prompt))
+            found.append(change_of(tag, some, within, span, by_prompt))
     return tuple(found)

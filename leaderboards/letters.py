@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from harness.comparison import holm, p_value, pair
-from leaderboards.contrast import by_category
+from harness.paired import by_category
 from leaderboards.entry import Entry
 
 ALPHA = 0.05

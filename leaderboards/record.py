@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.protocol import shown_task
 from leaderboards.entry import Entry
 from leaderboards.ranking import Line, Ranking
 from leaderboards.reported import Reported
@@ -33,7 +34,7 @@ def line_record(line: Line) -> Record:
     around = (headline["ci"] or {}) if known else {}
     return {
         "kind": "ranked" if line.rank else "unranked",
-        "task": facts["task"],
+        "task": shown_task(facts["task"], facts.get("protocol", "")),
         "version": facts["version"],
         "split": facts["split"],
         "rank": line.rank,

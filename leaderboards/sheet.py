@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.protocol import shown_task
 from harness.table import figure
 from leaderboards.ranking import Line, Ranking
 from leaderboards.record import Record, decimals, line_record
@@ -101,7 +102,7 @@ def verifier(one: Record) -> str:
 def title_of(ranking: Ranking) -> str:
     """`scenes@1 evaluation`"""
     facts = ranking.facts
-    return f"{facts['task']}@{facts['version']} {facts['split']}".rstrip()
+    return f"{shown_task(facts['task'], facts.get('protocol', ''))}@{facts['version']} {facts['split']}".rstrip()
 
 
 def notes(ranking: Ranking, found: Sequence[Record]) -> tuple[str, ...]:

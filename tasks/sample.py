@@ -72,6 +72,24 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
+class Refinement:
+    """By which rule an image was refined or left as it was, and what that cost; each draft is one refinement."""
+
+    gate: str
+    """What decided which images are refined: all, self, verifier or oracle"""
+    rounds: int
+    """Refinements at most"""
+    reflection: str
+    """How a reflection was asked for"""
+    verdict: str = ""
+    """What the model said of the final image, where that ended its refinement"""
+    forwards: int = 0
+    """Forward passes of the network that reflecting and drawing again took"""
+    seconds: float = 0.0
+    """What all this took, the gate's decision among it; the share of one image of its batch"""
+
+
+@dataclass(frozen=True, slots=True)
 class Response:
     """What a model answered: the final image, its thought, and its earlier rounds."""
 
@@ -80,6 +98,8 @@ class Response:
     drafts: tuple[Draft, ...] = ()
     tokens: tuple[int, int] = (0, 0)
     """Sent and drawn, as a server counts them"""
+    refinement: Refinement | None = None
+    """None where a model was asked to draw once"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ class UnifiedPolicy:
     def as_model(self, updates: int) -> Model:
         """The policy as it is now, under a name of its own."""
         name = f"{self.unified.id}+{updates}"
-        model: Model = replace(self.unified, id=name, record={**self.unified.record, "updates": updates})  # type: ignore[assignment]
+        model: Model = replace(self.unified, id=name, record={**self.unified.record, "updates": updates})
         return model
 
     @torch.no_grad()

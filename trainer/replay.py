@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from harness.bagel.chunk import TEXT_BUCKET
 from harness.bagel.context import pad_ids
 from harness.bagel.draw import Contexts
 from harness.bagel.guidance import Guidance
 from harness.bagel.model import Bagel, Canvas
-from harness.bagel.unified import TEXT_BUCKET
 from harness.bagel.walk import Walk, drew_image, given_image, given_text, wrote_words
 from harness.bagel.write import Sampling
 from trainer.sampler import row_velocity

@@ -6,7 +6,7 @@ on the shape of its matrices; with one shape, an image depends on its prompt and
 
 from __future__ import annotations
 
-from collections import defaultdict
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,22 +15,22 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from harness.bagel.chunk import chunks, padded
 from harness.bagel.draw import Contexts, draw, noise_for
 from harness.bagel.guidance import Guidance
 from harness.bagel.lens import Lens
 from harness.bagel.model import Bagel, Canvas
 from harness.bagel.pixels import from_patches, to_patches, to_pictures, to_tensor
 from harness.bagel.prompts import Prompts
+from harness.bagel.reflection import redraw, reflect
 from harness.bagel.schedule import sigma_grid
 from harness.bagel.tokenizer import TextCoder
 from harness.bagel.vae import ImageSpace
 from harness.bagel.view import Grid, View
 from harness.bagel.walk import Walk, given_image, given_text, wrote_text
 from harness.bagel.write import Sampling, write
+from harness.refinement import Conversation, Redrawn, Reflection, Template
 from tasks.sample import Request, Response
-
-TEXT_BUCKET = 16
-"""Prompts are padded to a multiple of this many tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True)
 class Thinking:
-    """How a plan is written before an image is drawn (method.md 2.4)."""
+    """How a plan is written before an image is drawn, or a reflection after (method.md 2.4, 2.5)."""
 
     prompts: Prompts
     sampling: Sampling
@@ -71,6 +71,8 @@ class Unified:
     """None draws at once"""
     lens: Lens | None = None
     """How given images are sized, and edits with them; None brings all to the size of what is drawn"""
+    reflecting: Thinking | None = None
+    """None cannot look at its own images"""
 
     @torch.inference_mode()
     def generate(self, requests: Sequence[Request], seeds: Sequence[int]) -> list[Response]:
@@ -79,17 +81,15 @@ class Unified:
         ValueError for an image to edit that a model without eyes cannot read.
         """
         texts = [self.coder.encode(request.prompt) for request in requests]
-        alike: dict[tuple[int, tuple[tuple[int, int], ...]], list[int]] = defaultdict(list)
-        for number, (text, request) in enumerate(zip(texts, requests, strict=True)):
-            alike[padded(len(text)), tuple(self.size(source) for source in request.sources)].append(number)
+        alike = [
+            (padded(len(text)), tuple(self.size(source) for source in request.sources))
+            for text, request in zip(texts, requests, strict=True)
+        ]
         found: dict[int, Response] = {}
-        for (length, _), members in alike.items():
-            for start in range(0, len(members), self.drawing.rows):
-                chunk = members[start : start + self.drawing.rows]
-                full = [*chunk, *[chunk[-1]] * (self.drawing.rows - len(chunk))]
-                answers = self.answer([requests[one] for one in full], [texts[one] for one in full],
-                                      [seeds[one] for one in full], length)  # fmt: skip
-                found.update(zip(chunk, answers, strict=False))
+        for wanted, full in chunks(alike, self.drawing.rows):
+            answers = self.answer([requests[one] for one in full], [texts[one] for one in full],
+                                  [seeds[one] for one in full], alike[full[0]][0])  # fmt: skip
+            found.update(zip(wanted, answers, strict=False))
         return [found[number] for number in range(len(requests))]
 
     def answer(
@@ -104,12 +104,33 @@ class Unified:
         walk = given_text(bagel, walk, texts, length)
         plans = [""] * len(requests)
         if self.thinking:
-            written = [one.ids for one in write(bagel, walk.main, self.thinking.sampling, seeds)]
-            walk = wrote_text(bagel, walk, written, private=True, last=True, length=self.thinking.sampling.most + 1)
+            written = [one.ids for one in write(bagel, walk.main, self.thinking.sampling, seeds, steady=True)]
+            walk = wrote_text(bagel, walk, written, private=True, last=True, length=self.thinking.sampling.longest)
             plans = [self.coder.decode(ids) for ids in written]
         source = requests[0].sources[-1] if requests[0].sources else None
         pictures = self.draw(walk, seeds, self.guidance(source is not None), self.size(source))
         return [Response(picture, plan) for picture, plan in zip(pictures, plans, strict=True)]
+
+    def template_digest(self, template: Template) -> str:
+        """SHA-256 of a request to reflect; ValueError for weights without eyes, or prompts that were not given."""
+        return hashlib.sha256(getattr(self.reflector().prompts, template).encode()).hexdigest()
+
+    def reflector(self) -> Thinking:
+        """How it looks at its own images; ValueError where it cannot."""
+        if self.reflecting is None or self.bagel.config.vit is None:
+            lacks = "prompts for that" if self.reflecting is None else "eyes"
+            raise ValueError(f"{self.id} cannot look at its own images: it has no {lacks}")
+        return self.reflecting
+
+    @torch.inference_mode()
+    def reflect(self, conversations: Sequence[Conversation], seeds: Sequence[int]) -> list[Reflection]:
+        """What it writes about the last picture of each conversation."""
+        return reflect(self, self.reflector(), conversations, seeds)
+
+    @torch.inference_mode()
+    def redraw(self, conversations: Sequence[Conversation], seeds: Sequence[int]) -> list[Redrawn]:
+        """The next picture of each conversation."""
+        return redraw(self, self.reflector(), conversations, seeds)
 
     def guidance(self, has_image: bool) -> Guidance:
         """That of drawing from a prompt, or of editing an image."""
@@ -157,8 +178,3 @@ class Unified:
             to_patches(patches, patch)[0],
             (seen.height // patch, seen.width // patch),
         )
-
-
-def padded(length: int) -> int:
-    """The length to which a text of so many tokens is padded."""
-    return -(-length // TEXT_BUCKET) * TEXT_BUCKET

@@ -32,6 +32,11 @@ class Sampling:
                 f"and most {self.most} at least 1"
             )
 
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest text: the begin mark, what is sampled, and an end mark that is forced."""
+        return self.most + 2
+
 
 @dataclass(frozen=True, slots=True)
 class Writing:
