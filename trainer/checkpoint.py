@@ -43,7 +43,8 @@ def save_checkpoint(out: Path, checkpoint: Checkpoint, keep: int, processes: int
     final = out / f"step-{checkpoint.step:06d}"
     new = out / f".{final.name}.{os.getpid()}.new"
     try:
-        shutil.rmtree(new, ignore_errors=True)
+        for unfinished in out.glob(".step-*.new"):  # of processes that were killed while they saved
+            shutil.rmtree(unfinished, ignore_errors=True)
         new.mkdir(parents=True)
         for name, tensors in checkpoint.tensors.items():
             if tensors:
