@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.benchmark_page import cards, told
 from harness.model import MODELS
+from harness.protocol import protocol_of, shown_task
 from harness.record import SCORED
 from reward.verifier import VERIFIERS
 from tasks.registry import TASKS, unknown
@@ -81,7 +82,8 @@ def run_line(folder: Path) -> dict[str, Any]:
     line |= {"folder": folder.as_posix(), "status": "damaged"}
     try:
         run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        task = f"{run['task']['name']}@{run['task']['version']} {run['task']['split']}"
+        name = shown_task(run["task"]["name"], protocol_of(run))
+        task = f"{name}@{run['task']['version']} {run['task']['split']}"
         line |= {"started": run["started"], "status": run["status"], "task": task, "model": run["model"]["id"]}
         line |= {"verifier": run["verifier"]["name"], "limited": run["limited"]}
         if (folder / "results.json").exists():

@@ -18,7 +18,7 @@ from harness.ending import DONE
 from harness.eval_command import begin, carry_out, draft, keys, preempt
 from harness.eval_config import CACHE_FLAGS, EvalConfig, check_ranges, offer_data
 from harness.forecast import forecast, print_forecasts
-from harness.identity import hash_of
+from harness.identity import hash_of, refinement_identity
 from harness.job import prepare
 from harness.json_lines import hidden
 from harness.offline import forbid_connections
@@ -162,8 +162,9 @@ def described(settings: EvalConfig, assembly: Assembly, origin: StoredRun, argv:
     """run.json of the new judgement, which names the run it judges."""
     run = draft(settings, settings.task, assembly, argv)
     scored = {"run": origin.run["id"], "seal": origin.run["seal"], "reward": origin.run["reward"]["id"]}
-    identity = {**run["identity"], "run that is scored": origin.run["id"]}
-    told = {"kind": "score", "argv": hidden(["score", *argv], secrets()), "scored": scored}
+    refinement = origin.run.get("refinement")
+    identity = {**run["identity"], **refinement_identity(refinement), "run that is scored": origin.run["id"]}
+    told = {"kind": "score", "argv": hidden(["score", *argv], secrets()), "scored": scored, "refinement": refinement}
     return {**run, **told, "identity": identity, "config_hash": hash_of(identity)}
 
 

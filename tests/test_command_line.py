@@ -69,7 +69,10 @@ def test_ls_prints_a_line_a_name(capsys: pytest.CaptureFixture[str]) -> None:
         (["eval", "--model", "tinny"], "no model named 'tinny'; did you mean 'tiny'?"),
         (["eval", "--verifier", "pixel"], "no verifier named 'pixel'; did you mean 'pixels'?"),
         (["eval", "--model", "nobody.here"], "no model module named 'nobody.here' can be imported"),
-        (["eval", "-a", "guidence=3"], "no argument of model 'tiny' named 'guidence'; did you mean 'guidance'?"),
+        (
+            ["eval", "-a", "guidence=3"],
+            "no argument of model 'tiny' named 'guidence'; did you mean 'guidance' or 'image_guidance'?",
+        ),
         (["eval", "-a", "guidance=much"], "model 'tiny': guidance='much' is not float"),
         (["eval", "-a", "renorm=globl"], "no value of model 'tiny': renorm named 'globl'; did you mean 'global'?"),
         (["eval", "-a", "api_key=abc"], "is a secret"),

@@ -144,6 +144,19 @@ def test_pictures_first_and_scores_later_give_the_same_rows(tmp_path: Path) -> N
     assert scored == rows(tmp_path / "once")
 
 
+def test_a_refined_run_judged_again_is_refined_still_and_its_drafts_are_judged_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = refined(tmp_path / "run", "--gate", "self")
+    again = ["score", str(tmp_path / "run"), "--verifier", "tests.flaky", "--verifier-args", "lost=0"]
+    assert run([*again, "-o", str(tmp_path / "again"), "-v", "quiet"]) == 0
+    after = json.loads((tmp_path / "again" / "results.json").read_text())["refinement"]
+    assert after["refined"] == before["refined"]
+    assert after["figures"][0]["before"] != before["figures"][0]["before"]
+    assert run(["ls", "runs", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.count("scenes+refine1[gate=self]@1") >= 2
+
+
 def test_a_run_that_was_torn_goes_on_exactly(tmp_path: Path) -> None:
     refined(tmp_path / "once", "--gate", "self")
     refined(tmp_path / "torn", "--gate", "self")
