@@ -139,7 +139,7 @@ def headline_record(task: Task, samples: Sequence[Sample]) -> dict[str, Any]:
     """
     tags = {tag for sample in samples for tag in tags_of(sample, task)}
     whole = task.weights or dict.fromkeys(sorted(tags), 1.0 / max(1, len(tags)))
-    kept = {name: present(weights, tags) for name, weights in task.compounds.items()}
+    kept = {name: present(weights, tags) for name, weights in sorted(task.compounds.items())}
     return {
         "weights": present(whole, tags) if task.headline in OVER_TAGS else {},
         "compounds": {name: weights for name, weights in kept.items() if weights},

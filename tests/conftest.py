@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def connections_stay_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hook of `--offline` stays for good in its process, so only processes of their own get one."""
+    monkeypatch.setattr("harness.offline.sys", SimpleNamespace(addaudithook=lambda hook: None))
 
 
 @pytest.fixture(scope="session")

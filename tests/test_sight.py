@@ -74,5 +74,5 @@ def test_a_model_without_eyes_cannot_learn_to_see() -> None:
 def test_the_loss_falls() -> None:
     torch.manual_seed(0)
     model, _ = read_bagel(SHIPPED)
-    found = learn_to_see(model, SightConfig(start=SHIPPED, steps=30, pictures=24, lr=1e-3))
-    assert np.mean(found[-5:]) < 0.7 * found[0]
+    found = learn_to_see(model, SightConfig(start=SHIPPED, steps=16, pictures=16, lr=2e-3))
+    assert np.mean(found[-4:]) < 0.8 * found[0]
