@@ -26,7 +26,7 @@ $(VENV)/dev: $(VENV)/core
 demo: $(VENV)/core
 	$(BIN)/harness eval --model tiny --task scenes --limit 24 --output-path runs/demo
 	$(BIN)/torchrun --standalone --nproc_per_node 2 -m harness train --config recipes/tiny_rt2i.yaml --output-dir runs/demo-train
-	$(BIN)/harness compare runs/demo-train/held_out/step-000000 runs/demo-train/held_out/step-000120
+	$(BIN)/harness compare runs/demo-train/held_out/step-000000 runs/demo-train/held_out/step-000080
 	$(BIN)/harness leaderboard show runs/demo-train
 	$(BIN)/harness report runs/demo-train
 
