@@ -92,7 +92,7 @@ def test_stored_pictures_score_as_they_did_when_made(tmp_path: Path) -> None:
     assert verdicts(made) == verdicts(stored)
 
 
-@pytest.mark.parametrize("moments", [20])
+@pytest.mark.parametrize("moments", [5, pytest.param(20, marks=pytest.mark.proof)])
 def test_a_run_killed_at_random_moments_goes_on_to_the_same_rows(tmp_path: Path, moments: int) -> None:
     arguments = ["-a", "pause=0.01", "--limit", "50", "-b", "2"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"

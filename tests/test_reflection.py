@@ -64,8 +64,8 @@ def test_a_reflection_depends_on_its_own_conversation_and_seed_alone(unified: Un
     together = unified.reflect(many, seeds)
     handle.remove()
     assert rows == {unified.drawing.rows}, "every chunk keeps its shape to the end"
-    alone = [unified.reflect([one], [seed])[0] for one, seed in zip(many, seeds, strict=True)]
-    assert [one.words for one in together] == [one.words for one in alone]
+    for place in (0, 5):
+        assert unified.reflect([many[place]], [seeds[place]])[0].words == together[place].words
     assert unified.reflect(many[::-1], seeds[::-1]) == together[::-1]
     assert len({one.text for one in together}) > 1
 
@@ -73,8 +73,8 @@ def test_a_reflection_depends_on_its_own_conversation_and_seed_alone(unified: Un
 def test_a_picture_drawn_again_depends_on_its_own_conversation_and_seed_alone(unified: Unified) -> None:
     many = [answered(unified, one, place) for place, one in enumerate(conversations(6))]
     together = [one.picture.tobytes() for one in unified.redraw(many, list(range(6)))]
-    alone = [unified.redraw([one], [seed])[0].picture.tobytes() for seed, one in enumerate(many)]
-    assert together == alone
+    for place in (0, 5):
+        assert unified.redraw([many[place]], [place])[0].picture.tobytes() == together[place]
     assert unified.redraw(many[:1], [9])[0].picture.tobytes() != together[0]
 
 
