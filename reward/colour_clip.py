@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image as Pictures
-from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
+from reward.clip import Clip, unit
 from reward.detection import Located
 from reward.rules_geneval import COLOURS
 
@@ -35,40 +35,20 @@ class ClipColours:
     """Zero-shot classification; the vector of a colour is the mean over its templates."""
 
     def __init__(self, pretrained: str, revision: str | None, device: str) -> None:
-        at: dict[str, Any] = {"revision": revision} if revision else {}
-        self.processor = AutoImageProcessor.from_pretrained(pretrained, backend="pil", **at)  # type: ignore[no-untyped-call]
-        self.tokenizer = AutoTokenizer.from_pretrained(pretrained, **at)
-        self.model = AutoModel.from_pretrained(pretrained, **at).to(device).eval()
-        self.device = device
-        self.id = f"clip:{pretrained.rstrip('/').rpartition('/')[2]}@{(revision or 'default')[:12]}"
+        self.clip = Clip(pretrained, revision, device)
+        self.id = self.clip.id
         self.vectors = lru_cache(maxsize=256)(self._vectors)
 
-    @torch.inference_mode()
     def colours(self, image: Image, found: Sequence[Located]) -> list[str]:
         """The colour of each object."""
         if not found:
             return []
-        crops = [crop(image.convert("RGB"), one) for one in found]
-        pixels = self.processor(images=crops, return_tensors="pt").to(self.device)
-        seen = unit(features(self.model.get_image_features(**pixels)))
+        seen = self.clip.pictures([crop(image.convert("RGB"), one) for one in found])
         likeness = (self.vectors(one.class_name) @ vector for one, vector in zip(found, seen, strict=True))
         return [COLOURS[int(one.argmax())] for one in likeness]
 
-    @torch.inference_mode()
     def _vectors(self, thing: str) -> torch.Tensor:
         """One unit vector a colour (10, width)."""
         texts = [template.format(colour=colour, thing=thing) for colour in COLOURS for template in TEMPLATES]
-        tokens = self.tokenizer(texts, padding=True, return_tensors="pt").to(self.device)
-        said = unit(features(self.model.get_text_features(**tokens)))
+        said = self.clip.texts(texts)
         return unit(said.view(len(COLOURS), len(TEMPLATES), -1).mean(dim=1))
-
-
-def features(found: Any) -> torch.Tensor:
-    """The vectors, from a model that gives them alone or among other outputs."""
-    vectors: torch.Tensor = found if isinstance(found, torch.Tensor) else found.pooler_output
-    return vectors
-
-
-def unit(vectors: torch.Tensor) -> torch.Tensor:
-    """Vectors of length 1."""
-    return torch.nn.functional.normalize(vectors, dim=-1)

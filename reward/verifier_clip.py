@@ -52,7 +52,7 @@ class ClipVerifier:
 def build(arguments: Arguments) -> ClipVerifier:
     """The verifier; ValueError says why there is none."""
     try:
-        open_vectors = importlib.import_module("reward.clip_vectors").ClipVectors
+        open_vectors = importlib.import_module("reward.clip").Clip
     except ImportError:
         raise ValueError("the verifier clip needs transformers: install image-harness[models]") from None
     try:
