@@ -22,7 +22,8 @@ from trainer.exercise import answers, losses, read, written
 from trainer.lesson import Example, Picture, draw, edit, infer, is_used, know, think
 from trainer.look import answer, describe, examine
 from trainer.muon import Muon, orthogonalise
-from trainer.pretrain import DRAWING, PretrainConfig, initialise, pretrain, rate, shape
+from trainer.optimisers import rate
+from trainer.pretrain import DRAWING, PretrainConfig, initialise, pretrain, shape
 from trainer.repair import reflect
 from trainer.vocabulary import build_tokenizer, vocabulary
 
@@ -169,8 +170,7 @@ def test_lessons_that_are_not_in_every_step_take_turns(monkeypatch: pytest.Monke
 
 
 def test_the_learning_rate_warms_up_stays_and_falls_to_zero() -> None:
-    config = PretrainConfig(steps=1000, decay=0.3)
-    assert [rate(step, config) for step in (0, 99, 500, 700, 850, 1000)] == [0.01, 1.0, 1.0, 1.0, 0.5, 0.0]
+    assert [rate(step, 1000, 0.3) for step in (0, 99, 500, 700, 850, 1000)] == [0.01, 1.0, 1.0, 1.0, 0.5, 0.0]
 
 
 def test_muon_makes_singular_values_nearly_one() -> None:

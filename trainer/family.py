@@ -102,6 +102,20 @@ class Family(Protocol):
         ...
 
 
+def one_token_a_pixel(pipeline: Any, size: Size) -> Layout:
+    """The layout of a transformer that cuts latent pictures into patches by itself."""
+    factor = pipeline.vae_scale_factor
+    return Layout(pipeline.transformer.config.in_channels, size[1] // factor, size[0] // factor)
+
+
+def led_away(tokens: Tensor, guidance: float) -> Tensor:
+    """Classifier-free guidance (2 B, N, D) to (B, N, D), those without the prompt first; 1 and less is no guidance."""
+    if guidance <= 1.0:
+        return tokens
+    without, given = tokens.chunk(2)
+    return without + guidance * (given - without)
+
+
 def columns(conditions: Sequence[Condition], name: str) -> Tensor:
     """One entry of all rows, in one tensor."""
     return torch.cat([one[name] for one in conditions])

@@ -12,7 +12,7 @@ from torch import Tensor
 from harness.call_arguments import Size
 from harness.pipeline import call_parameters
 from tasks.sample import Request
-from trainer.family import Condition, Layout, columns, grid_of, no_sources
+from trainer.family import Condition, Layout, columns, grid_of, led_away, no_sources, one_token_a_pixel
 
 TARGETS = ("to_q", "to_k", "to_v", "to_out.0")
 """Modules of the transformer that LoRA adapts."""
@@ -39,8 +39,7 @@ class Sana:
 
     def layout(self, size: Size) -> Layout:
         """One token a latent pixel."""
-        factor = self.pipeline.vae_scale_factor
-        return Layout(self.pipeline.transformer.config.in_channels, size[1] // factor, size[0] // factor)
+        return one_token_a_pixel(self.pipeline, size)
 
     def sigmas(self, steps: int, layout: Layout) -> list[float]:
         """The scheduler's own grid."""
@@ -59,11 +58,7 @@ class Sana:
             encoder_hidden_states=text.to(transformer.dtype), encoder_attention_mask=mask,
             timestep=(sigmas * 1000.0).repeat(times) * transformer.config.timestep_scale, return_dict=False,
         )[0]  # fmt: skip
-        tokens = layout.pack(found[:, : layout.channels]).float()
-        if not guided:
-            return tokens
-        without, given = tokens.chunk(2)
-        return without + self.guidance * (given - without)
+        return led_away(layout.pack(found[:, : layout.channels]).float(), self.guidance)
 
     def decode(self, latents: Tensor, layout: Layout) -> Tensor:
         """Pictures from the VAE."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from harness.call_arguments import Size
 from tasks.sample import Request
-from trainer.family import Condition, Layout, columns, grid_of, no_sources
+from trainer.family import Condition, Layout, columns, grid_of, led_away, no_sources, one_token_a_pixel
 
 TARGETS = ("to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
 """Modules of the transformer that LoRA adapts."""
@@ -38,8 +38,7 @@ class StableDiffusion3:
 
     def layout(self, size: Size) -> Layout:
         """One token a latent pixel."""
-        factor = self.pipeline.vae_scale_factor
-        return Layout(self.pipeline.transformer.config.in_channels, size[1] // factor, size[0] // factor)
+        return one_token_a_pixel(self.pipeline, size)
 
     def sigmas(self, steps: int, layout: Layout) -> list[float]:
         """The scheduler's own grid."""
@@ -58,11 +57,7 @@ class StableDiffusion3:
             hidden_states=picture, timestep=(sigmas * 1000.0).repeat(2 if guided else 1),
             encoder_hidden_states=text, pooled_projections=pooled, return_dict=False,
         )[0]  # fmt: skip
-        tokens = layout.pack(found).float()
-        if not guided:
-            return tokens
-        without, given = tokens.chunk(2)
-        return without + self.guidance * (given - without)
+        return led_away(layout.pack(found).float(), self.guidance)
 
     def decode(self, latents: Tensor, layout: Layout) -> Tensor:
         """Pictures from the VAE."""

@@ -13,7 +13,6 @@ from typing import Literal
 import torch
 import tyro
 from safetensors.torch import load_file
-from torch import Tensor
 
 from harness.bagel.config import BagelConfig, LanguageConfig
 from harness.bagel.model import Bagel
@@ -24,7 +23,7 @@ from harness.model_tiny import SHIPPED
 from tasks.scene import SIDE
 from trainer.curriculum import Course, batch_of, lessons_of
 from trainer.exercise import losses
-from trainer.muon import Muon
+from trainer.optimisers import begin_step, build_optimisers, rate
 from trainer.snapshot import Average, export, restore, save
 from trainer.vocabulary import build_tokenizer, vocabulary
 
@@ -125,22 +124,6 @@ def keep_all_but_drawing(model: Bagel) -> None:
             parameter.requires_grad_(False)
 
 
-def optimisers(model: Bagel, config: PretrainConfig) -> list[torch.optim.Optimizer]:
-    """Muon for the layers' matrices, AdamW for the rest."""
-    matrices: list[Tensor] = []
-    rest: list[Tensor] = []
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            (matrices if parameter.ndim == 2 and ".layers." in name else rest).append(parameter)
-    return [Muon(matrices, config.lr), torch.optim.AdamW(rest, config.lr, betas=(0.9, 0.98), weight_decay=0.0)]
-
-
-def rate(step: int, config: PretrainConfig) -> float:
-    """Learning rate of a step as a share of the highest: 100 steps of warm-up, level, then linear decay."""
-    left = (config.steps - step) / max(1.0, config.decay * config.steps)
-    return min(1.0, (step + 1) / 100, left)
-
-
 @dataclass(frozen=True, slots=True)
 class Pupil:
     """The model that learns, its words and its fixed texts."""
@@ -152,10 +135,7 @@ class Pupil:
 
 def learn(pupil: Pupil, steppers: list[torch.optim.Optimizer], config: PretrainConfig, step: int) -> dict[str, float]:
     """One optimiser step; gives the loss of each lesson."""
-    for stepper in steppers:
-        for group in stepper.param_groups:
-            group["lr"] = config.lr * rate(step, config)
-        stepper.zero_grad()
+    begin_step(steppers, config.lr * rate(step, config.steps, config.decay))
     found: dict[str, float] = {}
     lessons = lessons_of(config.course, step)
     images = sum(portion.examples * portion.draws for portion in lessons.values())
@@ -187,7 +167,7 @@ def pretrain(config: PretrainConfig) -> None:
     if config.part == "drawing":
         keep_all_but_drawing(model)
     pupil = Pupil(model, coder, Prompts.read(SHIPPED / "prompts.json"))
-    steppers, average = optimisers(model, config), Average(model)
+    steppers, average = build_optimisers(model.named_parameters(), config.lr), Average(model)
     first = restore(config.out, model, average, steppers)
     recent: list[dict[str, float]] = []
     start = time.monotonic()

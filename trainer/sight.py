@@ -28,7 +28,7 @@ from tasks.key import key
 from tasks.scene import COLOURS, QUARTERS, SHAPES, SIDE, Scene, coverage, render
 from trainer.exercise import pixels_of
 from trainer.look import any_scene, faint
-from trainer.muon import Muon
+from trainer.optimisers import begin_step, build_optimisers, rate
 
 LEAST = 0.04
 """Share of a patch that a thing must cover to be named."""
@@ -117,17 +117,11 @@ def learn_to_see(model: Bagel, config: SightConfig) -> list[float]:
         raise ValueError(f"the weights in {config.start} have no eyes")
     eyes = nn.ModuleList([model.vit_model, model.connector])
     names = nn.Linear(model.config.language.hidden_size, sum(NOTHING) + 2)
-    learning = [*eyes.named_parameters(), *((name, one) for name, one in names.named_parameters())]
-    matrices = [one for name, one in learning if one.ndim == 2 and ".layers." in name]
-    rest = [one for name, one in learning if not (one.ndim == 2 and ".layers." in name)]
-    steppers = [Muon(matrices, config.lr), torch.optim.AdamW(rest, config.lr, betas=(0.9, 0.98), weight_decay=0.0)]
+    learning = [*eyes.named_parameters(), *names.named_parameters()]
+    steppers = build_optimisers(learning, config.lr)
     found = []
     for step in range(config.steps):
-        rate = min(1.0, (step + 1) / 50, (config.steps - step) / (0.4 * config.steps))
-        for stepper in steppers:
-            for group in stepper.param_groups:
-                group["lr"] = config.lr * rate
-            stepper.zero_grad()
+        begin_step(steppers, config.lr * rate(step, config.steps, 0.4, warm=50))
         batch = sights(config, step, model.config.vit.patch_size)
         loss = loss_of(names(seen(model, batch.patches)), batch)
         loss.backward()  # type: ignore[no-untyped-call]
