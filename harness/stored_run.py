@@ -72,6 +72,8 @@ def is_run(folder: Path) -> bool:
 def open_run(folder: Path) -> StoredRun:
     """A finished run whose files are as it left them; ValueError says what is wrong with any other folder."""
     if not is_run(folder):
+        if folder.is_dir():
+            raise ValueError(f"{folder} is no run folder: it has no run.json")
         nearby = sorted(one.parent.as_posix() for one in folder.parent.glob("*/run.json")) if folder.parent else []
         raise ValueError(unknown("run folder", str(folder), nearby) if nearby else f"{folder} is no run folder")
     run = read_object(folder / "run.json")

@@ -88,3 +88,12 @@ def test_a_run_that_goes_on_is_sealed_again(finished: Path) -> None:
     assert run([*FAST, "-o", str(finished)]) == 0
     assert json.loads(path.read_text())["files"] == before["files"]
     open_run(finished)
+
+
+def test_a_folder_without_a_run_is_told_as_it_is_and_a_misspelt_one_with_its_neighbours(finished: Path) -> None:
+    empty = finished.parent / "empty"
+    empty.mkdir()
+    with pytest.raises(ValueError, match=r"empty is no run folder: it has no run\.json"):
+        open_run(empty)
+    with pytest.raises(ValueError, match=r"no run folder named '.*/onn'; did you mean '.*/one'"):
+        open_run(finished.parent / "onn")
