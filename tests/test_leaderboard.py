@@ -136,6 +136,15 @@ def test_letters_are_the_largest_groups_that_are_not_told_apart() -> None:
     assert shared(4, {(0, 3), (1, 3)}) == [frozenset({0, 1, 2}), frozenset({2, 3})]
 
 
+def test_letters_are_adjusted_for_the_number_of_comparisons(
+    entries: tuple[Entry, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three = [entries[0], changed(entries[0], "second"), changed(entries[0], "third")]
+    for p, told in ((0.03, ["a", "a", "a"]), (0.01, ["a", "b", "c"])):  # by Holm .09 and .03
+        monkeypatch.setattr("leaderboards.letters.paired_p", lambda one, other, p=p: p)
+        assert letters(three) == (told, 3)
+
+
 def test_equal_runs_share_a_letter(entries: tuple[Entry, ...]) -> None:
     assert letters([entries[0], changed(entries[0])]) == (["a", "a"], 1)
 
