@@ -9,6 +9,7 @@ from tasks.registry import unknown
 
 EXPORTS = {
     "weights": ("trainer.weights_command", "trained weights, as diffusers, peft and BAGEL's own code load them"),
+    "results": ("leaderboards.results_command", "a run's figures, for Every Eval Ever or in the shape of lm-eval"),
 }
 """Exporters: the module whose `main(arguments)` runs it, and what it hands out."""
 
