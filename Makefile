@@ -47,6 +47,8 @@ proof: $(VENV)/dev
 	$(BIN)/python -m benchmarks.statistics
 	$(BIN)/python -m benchmarks.http_verifier
 	$(BIN)/python -m benchmarks.vlm_verifier
+	$(BIN)/harness calibrate --verifier pixels --output-path runs/calibration-pixels
+	$(BIN)/harness calibrate --verifier tiny --count 20 --output-path runs/calibration-tiny
 	$(BIN)/python -m benchmarks.llama_server
 	$(BIN)/python -m benchmarks.resume
 	$(BIN)/python -m benchmarks.train_step
