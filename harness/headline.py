@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.interval import interval
 from harness.statistics import Estimate, Tally, bounds, categories, overlapping, per_prompt, pooled, tally
+from reward.reading import normalise
 from tasks.sample import Sample
 from tasks.task import OVER_ANSWERS, OVER_TAGS, Task
 
@@ -201,11 +202,20 @@ def on_scale(run: Mapping[str, Any], value: float | None) -> float | None:
     return None if value is None else float(run["task"]["offset"]) + float(run["task"]["scale"]) * value
 
 
+def own_value(verdict: Mapping[str, Any]) -> float | None:
+    """What an answer of yes or no is worth by itself, whatever became of it below its parents."""
+    return {"yes": 1.0, "no": 0.0}.get(normalise(str(verdict["answer"])))
+
+
 def answer_values(run: Mapping[str, Any], rows: Rows, verdicts: Rows) -> list[Value]:
     """The value of every answer that is planned, on the task's scale."""
-    values = {(one["sample"], one["index"], one["question"]): one["value"] for one in verdicts}
+    released = run["task"].get("released_tags", False)
+    values = {
+        (one["sample"], one["index"], one["question"]): own_value(one) if released else one["value"] for one in verdicts
+    }
+    last = max((row["index"] for row in rows), default=0)
     found = []
-    for row in rows:
+    for row in rows if not released else [row for row in rows if row["index"] == last]:
         for tag, ids in run["task"]["answers"].get(row["sample"], {}).items():
             tags = (*row["tags"], *with_parents(tag))
             given = [values.get((row["sample"], row["index"], one)) for one in ids]

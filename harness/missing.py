@@ -9,9 +9,10 @@ from harness.headline import Rows
 
 
 def counts_as_nothing(run: Mapping[str, Any]) -> bool:
-    """Whether a missing value is the worst one: always, or because the official script does so."""
+    """Whether a missing value is the worst one: always, or because the official script does so and is followed."""
     chosen = run.get("missing", "exclude")
-    return bool(chosen == "zero" or (chosen == "official" and run["task"].get("missing") == "zero"))
+    followed = chosen == "official" or run["reward"].get("options", {}).get("official", False)
+    return bool(chosen == "zero" or (followed and run["task"].get("missing") == "zero"))
 
 
 def counted(run: Mapping[str, Any], rows: Rows, verdicts: Rows) -> tuple[Rows, Rows]:

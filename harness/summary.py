@@ -22,7 +22,7 @@ from harness.headline import (
     on_scale,
     rule_of,
 )
-from harness.missing import counted
+from harness.missing import counted, counts_as_nothing
 from harness.record import SCHEMA_VERSION, Key
 from harness.refinement_figures import refinement_figures
 from harness.statistics import detectable_before, detectable_unpaired
@@ -120,7 +120,8 @@ def summarise(run: Mapping[str, Any], rows: Rows, verdicts: Rows) -> dict[str, A
 
 def floor_of(run: Mapping[str, Any]) -> float:
     """The share of images that must have a value; figures made for parity have no floor, and their label says so."""
-    return float(run["config"]["min_coverage"]) if run.get("missing", "exclude") == "exclude" else 0.0
+    parity = run.get("missing", "exclude") != "exclude" or counts_as_nothing(run)
+    return 0.0 if parity else float(run["config"]["min_coverage"])
 
 
 def withhold(planned: int, done: int, headline: Mapping[str, Any], least: float) -> str | None:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from harness.missing import counts_as_nothing
 from harness.protocol import protocol_of, shown_task
 from harness.refinement_table import print_refinement
 
@@ -73,8 +74,8 @@ def title(run: Mapping[str, Any]) -> str:
     task, notes = run["task"], []
     if run["limited"]:
         notes.append("limited: not for leaderboards")
-    if run["missing"] != "exclude":
-        notes.append(f"missing values: {run['missing']}")
+    if run["missing"] != "exclude" or counts_as_nothing(run):
+        notes.append(f"missing values: {run['missing'] if run['missing'] != 'exclude' else 'official'}")
     told = f" ({'; '.join(notes)})" if notes else ""
     name = shown_task(task["name"], protocol_of(run))
     return f"{name}@{task['version']} {task['split']} · {run['model']['id']} · {run['verifier']['name']}{told}"

@@ -179,15 +179,15 @@ def viescore(place: str, row: Row) -> Iterator[Entry]:
 
 
 def tiif(place: str, row: Row) -> Iterator[Entry]:
-    """TIIF-Bench's JSON for one picture, ATTRIBUTE/MODEL/LENGTH_description/NUMBER.json: yes and no in order."""
-    path = Path(place.partition(" of ")[2])
-    said = row.get("model_pred", row.get("model_output"))
-    if said is None or len(path.parts) < 4 or not path.stem.isdecimal():
-        raise ValueError(
-            f"{place} is no ATTRIBUTE/MODEL/LENGTH_description/NUMBER.json with model_pred or model_output"
-        )
+    """TIIF-Bench's JSON for one picture, MODEL/ATTRIBUTE/LENGTH/NUMBER.json: yes and no in the order of the questions.
+
+    The picture is named by `attribute` and `line_idx`; both answers and whole output are kept, and the answers count.
+    """
+    said, line = row.get("model_pred", row.get("model_output")), row["line_idx"]
+    if said is None or not str(line).isdecimal():
+        raise ValueError(f"{place} lacks model_pred and model_output, or has the line_idx {line!r}, no number")
     text = said if isinstance(said, str) else "\n".join(map(spelled, said))
-    yield Entry(f"{path.parts[-4]}/{int(path.stem)}", 0, Reply("ok", text), "", "answers", where=place)
+    yield Entry(f"{row['attribute']}/{int(line)}", 0, Reply("ok", text), "", "answers", where=place)
 
 
 def geneval(place: str, row: Row) -> Iterator[Entry]:

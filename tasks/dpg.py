@@ -2,8 +2,9 @@
 
 The questions (dpg_bench.csv of the ELLA repository) are the user's to bring; their columns are those of DSG-1k.
 Published figures need a model's pictures and the judge mPLUG, so there is no golden row; the gate with cascade is held
-by hand-worked rows. `official` leaves the first item out, as the released script does: it skips the first row of the
-file. Figures of categories are ours under either rule: all images, after the gate.
+by hand-worked rows. `official` counts as the released script does: it skips the first row of the file, so that the
+first item is left out, and its figures of categories are those of the last image of a prompt, before the gate; ours are
+of all images, after it.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Arguments:
     questions: Path | None = None
     """dpg_bench.csv of the ELLA repository; looked for beside the prompts when not given."""
     official: bool = False
-    """Leaves the first item out, as the released script does."""
+    """Leaves the first item out, and counts categories on the last image before the gate, as released."""
     data: Path | None = None
     """Folder of the data files."""
     any_version: bool = False
@@ -77,6 +78,7 @@ def load(arguments: Arguments) -> Task:
         images=CARD.images,
         scale=100.0,
         answer_tags=True,
+        released_tags=arguments.official,
         licence=ORIGIN.licence,
         citation="Hu et al., ELLA, 2024",
         files=hashes([prompts, questions]),

@@ -1,8 +1,8 @@
 """geneval-plus: GenEval++, 280 prompts that join count, colour, region and size, judged by a vision-language model.
 
 No published figures have a checkable source. The judge is asked with our own wording (reward/prompts/geneval_plus.txt)
-and a checklist made from the metadata. A missing image and a failed call are unscored; `official` has no counterpart
-here, since it would count both as wrong: that figure is the one named strict.
+and a checklist made from the metadata. A missing image and a failed call are unscored; `official` counts both as wrong,
+as the released script does, so that its figure is ours named strict.
 """
 
 from __future__ import annotations
@@ -50,8 +50,10 @@ EACH = 40
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """Where the data are."""
+    """By which rule, and where the data are."""
 
+    official: bool = False
+    """Counts missing images and failed calls as wrong, as the released script does."""
     data: Path | None = None
     """Folder of the data files."""
     any_version: bool = False
@@ -71,8 +73,11 @@ def load(arguments: Arguments) -> Task:
         version=version_of("1", [file]),
         split="test",
         samples=tuple(sample_of(str(number), row) for number, row in enumerate(rows, start=1)),
-        reward=RewardSpec("rubric", "marks", "pooled", "http", {"calls": {"mark": call}}),
+        reward=RewardSpec(
+            "rubric", "marks", "pooled", "http", {"calls": {"mark": call}, "official": arguments.official}
+        ),
         headline="mean of tags",
+        missing="zero",
         licence=ORIGIN.licence,
         citation="Ye et al. 2025, Echo-4o",
         files=hashes([file]),

@@ -52,6 +52,9 @@ class Task:
     """Decimals that released code rounds each `image` and each `tag` to on the way; never set by default."""
     answer_tags: bool = False
     """Whether answers are also counted under the tags of their questions."""
+    released_tags: bool = False
+    """Whether answers count under their tags as in DPG-Bench's released script: those about the last image of a prompt,
+    each by itself, whatever its parents' answers are."""
     missing: Literal["exclude", "zero"] = "exclude"
     """What the official script does with what has no value: leaves it out, or counts it as nothing."""
     licence: str = ""

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from harness.assemble import load_task
 from harness.main import run
 from tasks.gedit import load as gedit
+from tasks.geneval_plus import TAGS as PLUS_TAGS
 
 TASKS: tuple[tuple[str, dict[str, Any], float], ...] = (
     ("geneval2", {}, 90.0),
@@ -74,6 +76,45 @@ def test_a_judge_that_fails_lowers_coverage_and_withholds_the_headline(
     assert 0 < headline["scored"] < headline["planned"]
     assert headline["strict"] < headline["value"]
     assert headline["bounds"]["low"] < headline["value"] < headline["bounds"]["high"]
+
+
+def test_geneval_plus_counts_what_is_missing_as_wrong_by_the_official_rule_alone(
+    official: Path, tmp_path: Path
+) -> None:
+    task, marks = load_task("geneval-plus", {}), tmp_path / "marks.csv"
+    pairs = [[one.id for one in task.samples if one.tags == (tag,)][:2] for tag in PLUS_TAGS]
+    marks.write_text("\n".join(["item_id,correct", *(f"{one},1" for one, _ in pairs)]))  # nothing about the other
+    ids = ",".join(one for pair in pairs for one in pair)
+    figures, rewards = {}, {}
+    for rule in (False, True):
+        flags = ["--task", "geneval-plus", "--task-args", f"official={rule}".lower(), "--samples", ids, "-v", "quiet"]
+        judge = ["--verifier", "recorded", "--verifier-args", f"path={marks}", "-o", str(tmp_path / str(rule))]
+        assert run(["eval", "--model", "blank", *flags, *judge]) == (0 if rule else 4)
+        found = results(tmp_path / str(rule))
+        figures[rule] = (found["headline"], *(found["metrics"][0][key] for key in ("value", "strict")))
+        rewards[rule] = json.loads((tmp_path / str(rule) / "run.json").read_text())["reward"]["id"]
+    assert figures == {False: (None, 1.0, 0.5), True: ("score", 0.5, 0.5)}
+    assert rewards[False] != rewards[True]
+
+
+def test_dpgs_official_categories_are_of_the_last_image_before_the_gate(official: Path, tmp_path: Path) -> None:
+    head = "item_id,text,keywords,proposition_id,dependency,category_broad,category_detailed,tuple,"
+    rows = [f"{name},a cat,,{n},{n - 1},entity,whole,entity - whole (cat),Is it {n}?" for name in "ab" for n in (1, 2)]
+    table, answers = tmp_path / "chain.csv", tmp_path / "answers.csv"
+    table.write_text("\n".join([f"{head}question_natural_language", *rows]))
+    said = [f"{name},{index},{n},{'yes' if n == 2 or index < 2 else 'no'}"
+            for name in "ab" for index in range(4) for n in (1, 2)]  # fmt: skip
+    answers.write_text("\n".join(["item_id,index,proposition_id,answer", *said]))
+    found = {}
+    for rule in (False, True):
+        arguments = {"questions": str(table), "any_version": True, "official": rule}
+        flags = ["--task", "dpg", "--task-args", json.dumps(arguments), "--model", "blank", "-v", "quiet"]
+        judge = ["--verifier", "recorded", "--verifier-args", f"path={answers}", "-o", str(tmp_path / str(rule))]
+        assert run(["eval", *flags, *judge]) == 0
+        groups = results(tmp_path / str(rule))["groups"]
+        found[rule] = {one["key"]: (one["value"], one["planned"]) for one in groups if one["by"] == "question tag"}
+    assert found[False]["entity"] == (50.0, 16)  # of two of four images, both answers
+    assert found[True]["entity"] == (50.0, 2)  # of one item's last image, the second answer, whatever the first is
 
 
 def drawn(folder: Path, names: list[str]) -> Path:

@@ -122,17 +122,21 @@ def test_viescores_json_and_gedits_tables_are_the_same_edit(official: Path, tmp_
 def test_tiifs_json_for_each_picture_is_told_apart_by_length(official: Path, tmp_path: Path) -> None:
     task = load_task("tiif", {})
     sample = next(one for one in task.samples if one.id == "text/3")
+    row = {"attribute": "text", "line_idx": 3, "jsonl_file": "text_eval_prompts.jsonl"}
     for length, said in (("short", "yes"), ("long", "no")):
-        path = tmp_path / f"text/flux/{length}_description/3.json"
+        path = tmp_path / f"flux/text/{length}/3.json"
         path.parent.mkdir(parents=True)
-        path.write_text(json.dumps({"type": "text", "model_pred": [said] * len(sample.questions)}))
+        answers, output = [said] * len(sample.questions), f"{said}, for so it is"
+        told = {**row, "desc": f"{length}_description", "model_pred": answers, "model_output": output}
+        path.write_text(json.dumps(told))
     with pytest.raises(ValueError, match=r"two different answers about answers of sample text/3"):
         build(Arguments(tmp_path))
-    (short,), (long,) = (scores(task, tmp_path, [sample], contains=f"{one}_") for one in ("short", "long"))
+    (short,), (long,) = (scores(task, tmp_path, [sample], contains=f"/{one}/") for one in ("short", "long"))
     right = sum(one.worth["yes"] for one in sample.questions) / len(sample.questions)
     assert (short.value, long.value) == (pytest.approx(right), pytest.approx(1 - right))
-    (tmp_path / "text/flux/short_description/3.json").write_text(json.dumps({"model_pred": ["yes"]}))
-    (few,) = scores(task, tmp_path, [sample], contains="short_")
+    short_file = tmp_path / "flux/text/short/3.json"
+    short_file.write_text(json.dumps({**row, "model_pred": ["yes"]}))
+    (few,) = scores(task, tmp_path, [sample], contains="/short/")
     assert few.status == ("ok" if len(sample.questions) == 1 else "parse_error")
 
 
@@ -204,7 +208,7 @@ def test_a_doubt_about_names_stops_instead_of_guessing(official: Path, tmp_path:
         ),
         ("a.csv", "sample,answer\n", "holds no answers"),
         ("a.json", "[1]", "'1', which is no row"),
-        ("a.json", '{"model_pred": ["yes"]}', "is no ATTRIBUTE/MODEL/LENGTH_description/NUMBER.json"),
+        ("a.json", '{"model_pred": ["yes"]}', "has no .line_idx., which the layout .tiif. needs"),
         ("a.txt", "", "holds neither verdicts.jsonl nor any"),
     ],
 )
