@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from harness.process import place_in_launch
 
 PACKAGES = (
     "image-harness",
@@ -59,5 +60,5 @@ def environment(device: str) -> dict[str, Any]:
         "platform": platform.platform(),
         "packages": {package: version_of(package) for package in PACKAGES},
         "device": device,
-        "processes": int(os.environ.get("WORLD_SIZE", "1")),
+        "processes": place_in_launch()[1],
     }

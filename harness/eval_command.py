@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 import time
@@ -26,6 +25,7 @@ from harness.job import output_folder, prepare, task_names
 from harness.json_lines import hidden, write_json
 from harness.model import Setting
 from harness.offline import forbid_connections
+from harness.process import own_device, place_in_launch
 from harness.record import Key, Row, RunRecord
 from harness.refining import build_gate, refine
 from harness.run_folder import ResumeError, RunStore
@@ -85,21 +85,6 @@ def load(config: EvalConfig, jobs: Sequence[Job], gates: Sequence[Gate | None]) 
     model = build_model(config.model, model_arguments(asdict(config)), setting)
     models = [model if gate is None else refine(config, gate, model) for gate in gates]
     return [Assembly(job, one) for job, one in zip(jobs, models, strict=True)]
-
-
-def place_in_launch() -> tuple[int, int]:
-    """Which of how many processes this is, as launchers tell it."""
-    rank, processes = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
-    if not (rank.isdigit() and processes.isdigit() and int(rank) < int(processes)):
-        raise ValueError(f"RANK={rank} and WORLD_SIZE={processes} are not a process and a number of processes")
-    return int(rank), int(processes)
-
-
-def own_device(device: str) -> str:
-    """The device of this process: of several that a launcher has started, each takes the accelerator of its number."""
-    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
-    local = os.environ.get("LOCAL_RANK", "")
-    return f"{device}:{local}" if several and local.isdigit() and device in ("cuda", "xpu") else device
 
 
 def preempt(number: int, _frame: object) -> None:

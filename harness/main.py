@@ -10,6 +10,7 @@ import traceback
 from pathlib import Path
 
 from harness.ending import CONFIGURATION, DONE, INTERNAL, Preempted, code_of
+from harness.process import left_alone
 from reward.secret import redact
 
 COMMANDS = {
@@ -45,6 +46,8 @@ def run(arguments: list[str]) -> int:
         stranger = misplaced()
         if stranger:
             raise ValueError(stranger)
+        if alone := left_alone():
+            tell(alone, DONE)
         code = dispatch(arguments)
         sys.stdout.flush()
         return code

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from harness.bagel.vae import Autoencoder
 from harness.bagel.workload import chunk_work
 from harness.bagel.write import Sampling
 from harness.model import Setting
+from harness.process import place_in_launch
 
 PROMPTS = Path(__file__).parent / "bagel" / "prompts.json"
 """The fixed texts that ship."""
@@ -121,8 +121,8 @@ def check_spread(arguments: Arguments, device: str) -> None:
         if arguments.max_memory:
             raise ValueError("max_memory= bounds what device_map=auto takes of each GPU; give both")
         return
-    processes = os.environ.get("WORLD_SIZE", "1")
-    if processes != "1":
+    _, processes = place_in_launch()
+    if processes > 1:
         raise ValueError(f"device_map=auto takes all GPUs for one process, but {processes} were launched")
     if device.startswith("cpu") and torch.cuda.is_available():
         raise ValueError("device_map=auto spreads the layers over GPUs; give --device cuda")

@@ -222,7 +222,7 @@ def test_a_launch_that_makes_no_sense_is_refused(
 
 
 def test_each_process_of_a_launch_takes_an_accelerator_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    from harness.eval_command import own_device
+    from harness.process import own_device
 
     assert own_device("cuda") == "cuda"
     monkeypatch.setenv("WORLD_SIZE", "8")
@@ -230,6 +230,23 @@ def test_each_process_of_a_launch_takes_an_accelerator_of_its_own(monkeypatch: p
     assert own_device("cuda") == "cuda:3"
     assert own_device("cuda:1") == "cuda:1"
     assert own_device("cpu") == "cpu"
+
+
+def test_a_process_that_mpi_started_knows_its_place_and_one_left_alone_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from harness.process import place_in_launch
+
+    for name, value in (("ACCELERATE_USE_CPU", "True"), ("MASTER_ADDR", "127.0.0.1")):
+        monkeypatch.setenv(name, value)  # what `accelerate launch --cpu --num_processes 2` leaves, and no more
+    assert place_in_launch() == (0, 1)
+    assert run(["ls", "models"]) == 0
+    assert "recipes/accelerate/cpu.yaml" in capsys.readouterr().err
+    monkeypatch.setenv("OMPI_COMM_WORLD_RANK", "1")
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
+    assert place_in_launch() == (1, 2)
+    assert run(["ls", "models"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_values_of_a_file_are_not_bent_into_shape(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Processes started by torch's launcher: together they give the rows that one gives."""
+"""Processes started by accelerate's launcher: together they give the rows, and make the updates, that one makes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 
 from harness.main import run
 
@@ -21,24 +22,35 @@ def rows(folder: Path) -> list[dict[str, object]]:
     return [{name: value for name, value in row.items() if name not in VARYING} for row in found]
 
 
+def launch(*arguments: str, how: str = "cpu") -> None:
+    """One command line in two processes, through a configuration of accelerate that ships."""
+    config = ROOT / "recipes" / "accelerate" / f"{how}.yaml"
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(config)]
+    port = ["--num_processes", "2", "--main_process_port", str(29500 + os.getpid() % 500)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    subprocess.run([*launcher, *port, "-m", "harness", *arguments], check=True, cwd=ROOT, env=environment, timeout=500)
+
+
 @pytest.mark.proof
 def test_two_processes_of_a_launch_give_the_rows_of_one(tmp_path: Path) -> None:
     arguments = ["eval", "--model", "tests.painter", "--limit", "3", "-v", "quiet", "-o"]
     assert run([*arguments, str(tmp_path / "one")]) == 0
-    port = str(29500 + os.getpid() % 500)
-    launch = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nproc_per_node",
-        "2",
-        "--master_port",
-        port,
-        "-m",
-        "harness",
-    ]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run([*launch, *arguments, str(tmp_path / "two")], check=True, cwd=ROOT, env=environment, timeout=300)
+    launch(*arguments, str(tmp_path / "two"))
     about = json.loads((tmp_path / "two" / "run.json").read_text())
     assert about["environment"]["processes"] == 2
     assert rows(tmp_path / "two") == rows(tmp_path / "one")
+
+
+UPDATES = ["train", "--config", str(ROOT / "recipes" / "tiny_rt2i.yaml"), "-v", "quiet"]
+for setting in ("max_steps=2", "prompts_per_step=2", "num_generations=2", "eval_steps=0", "sample_steps=0"):
+    UPDATES += ["--set", setting]
+
+
+@pytest.mark.proof
+def test_T25_two_processes_of_a_launch_make_the_updates_of_one(tmp_path: Path) -> None:
+    assert run([*UPDATES, "-o", str(tmp_path / "one")]) == 0
+    launch(*UPDATES, "-o", str(tmp_path / "two"))
+    one, two = (tmp_path / name / "checkpoints" / "step-000002" for name in ("one", "two"))
+    assert json.loads((two / "manifest.json").read_text())["processes"] == 2
+    alone, together = load_file(one / "weights.safetensors"), load_file(two / "weights.safetensors")
+    assert max(float((one - together[name]).abs().max()) for name, one in alone.items()) < 1e-6
