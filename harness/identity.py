@@ -22,6 +22,7 @@ from harness.refining import refinement_record
 from harness.run_folder import ResumeError
 from harness.shown import name_of
 from harness.unscored import UNSCORED
+from reward.reward import Reward
 from reward.secret import redact
 from reward.verifier import Verifier
 from tasks.sample import Sample
@@ -82,9 +83,9 @@ def about_task(task: Task, samples: Sequence[Sample], images: int) -> dict[str, 
     }
 
 
-def name_with(name: str, verifier: Verifier) -> str:
-    """The task's name; with a detector that its figures were not made with it is another task, named after both."""
-    stand_in = verifier.record.get("stand_in")
+def name_with(name: str, verifier: Verifier, reward: Reward) -> str:
+    """The task's name; with a model that its figures were not made with it is another task, named after both."""
+    stand_in = verifier.record.get("stand_in") or reward.record.get("stand_in")
     return f"{name}@{stand_in}" if stand_in else name
 
 
@@ -93,7 +94,7 @@ def subjects(assembly: Assembly, config: Mapping[str, Any]) -> dict[str, Any]:
     job, model = assembly.job, assembly.model
     task, verifier, reward = job.task, job.verifier, job.reward
     return {
-        "task": {**about_task(task, job.samples, job.images), "name": name_with(task.name, verifier)},
+        "task": {**about_task(task, job.samples, job.images), "name": name_with(task.name, verifier, reward)},
         "model": {
             "revision": None,
             "weights_digest": None,

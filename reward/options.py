@@ -29,6 +29,8 @@ class Options:
     template: str = "{question}"
     """What the verifier is asked; `{question}` stands for the question."""
 
+    sentences: str = ""
+    """Checkpoint of the sentence encoder of the reading `nearest`."""
     official: bool = False
     """The task reproduces the released code's faults that published figures depend on, each named in its docstring."""
     plain_mean: bool = False
@@ -80,6 +82,7 @@ CHECKS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "weights": (_weights, "a mapping from names to numbers of at least 0"),
     "gate_tags": (_names, "a list of tags"),
     "template": (_template, "a text with {question} in it"),
+    "sentences": (_name, "a name"),
     "official": (_flag, "true or false"),
     "plain_mean": (_flag, "true or false"),
     "per_image": (_flag, "true or false"),

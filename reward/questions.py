@@ -13,6 +13,7 @@ from typing import Any
 
 from reward.combine import COMBINES, combine_verdicts
 from reward.gating import GATINGS, ancestors, failed
+from reward.nearest import NAME, TOKENS, open_nearest
 from reward.options import Options, read_options
 from reward.reading import READINGS, answer_values, read
 from reward.reward import Reward, check_range
@@ -56,16 +57,18 @@ class QuestionsReward:
 
     def __init__(self, reading: str, combine: str, options: Options, verifier: Verifier) -> None:
         self.reading, self.combine, self.options, self.verifier = reading, combine, options, verifier
+        self.nearest = open_nearest(options.sentences) if reading == NAME else None
         self.range = (0.0, 1.0)
         told: dict[str, Any] = {
             "kind": "questions",
             "reading": reading,
             "combine": combine,
-            "options": options.record(),
+            "options": {**options.record(), **({"sentences": self.nearest.encoder.id} if self.nearest else {})},
             "prompts_sha256": hashlib.sha256(options.template.encode()).hexdigest(),
         }
         self.id = digest({**told, "verifier": verifier.id})
-        self.record: Mapping[str, Any] = {"id": self.id, **told}
+        stand_in = self.nearest.encoder.stand_in if self.nearest else ""
+        self.record: Mapping[str, Any] = {"id": self.id, **told, **({"stand_in": stand_in} if stand_in else {})}
 
     def score(self, generations: Sequence[Generation]) -> list[Score]:
         """One score a generation, in order; None as its value means unscored, never zero."""
@@ -86,7 +89,7 @@ class QuestionsReward:
         replies = self.verifier.ask([self._query(*one) for one in asked]) if asked else []
         if len(replies) != len(asked):
             raise ValueError(f"verifier {self.verifier.id!r} gave {len(replies)} replies to {len(asked)} queries")
-        reading, options = READINGS[self.reading], self.options
+        reading, options = self.nearest or READINGS[self.reading], self.options
         return [
             read(reading, reply, question, options.abstain_below, options.binary)
             for (_, question), reply in zip(asked, replies, strict=True)
@@ -97,6 +100,8 @@ class QuestionsReward:
         text = self.options.template.replace("{question}", question.text)
         images = (generation.response.image,) if generation.response else ()
         about = (generation.sample.id, generation.seed, question.id)
+        if self.nearest:
+            return Query(images, text, (), max_tokens=TOKENS, about=about)
         answers = tuple(answer for answer in answer_values(question) if answer)
         return Query(images, text, answers, about=about)
 
@@ -136,7 +141,7 @@ def build(spec: RewardSpec, verifier: Verifier) -> Reward:
     """The reward a task names; ValueError names what does not exist or is missing."""
     options = read_options(spec.options)
     known = (
-        ("reading", spec.reading, READINGS),
+        ("reading", spec.reading, (*READINGS, NAME)),
         ("combine", spec.combine, COMBINES),
         ("gating", options.gating, GATINGS),
     )

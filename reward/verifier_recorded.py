@@ -60,8 +60,8 @@ class RecordedVerifier:
     def _found(self, query: Query, place: tuple[str, int], picture: Picture, name: str) -> Reply | None:
         if read_wanted(query.text) is not None:
             return detections_of(picture)
-        if query.answers:
-            entry = picture.answers.get(name)
+        entry = picture.answers.get(name)
+        if query.answers or (entry and name not in picture.groups):  # a free answer is one about a question too
             return entry.reply if entry else None
         if not name:  # a turn before the marks: nothing is read from its reply
             return Reply("ok")

@@ -2,8 +2,10 @@
 
 The questions (tifa_v1.0_question_answers.json) are the user's to bring; the split `sample` runs on the packaged sample
 of the repository. A chat judge is asked with the choices listed and read exactly; `free_answers` asks the bare question
-of a VQA model, whose answer must then spell a choice. No figure of it is published with a source that can be checked,
-so there is no golden row.
+of a VQA model. Its answer must then spell a choice, or with `sentences` is taken to the choice nearest to it, which is
+the published protocol (sentence-transformers/all-mpnet-base-v2); another encoder stands in the task's name. No figure
+of it is published with a source that can be checked, so there is no golden row. The sample standard deviation over
+captions is the standard error times the root of their number.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ ORIGIN = Origin("TIFA", "Yushi-Hu/tifa", "8e37050f44ab4ee681e4251f3c8a9d4cc86e90
 CARD = Card(
     title="TIFA v1.0",
     kind="questions",
-    reading="exact, choices listed",
+    reading="exact, choices listed; or the choice nearest to a free answer",
     combining="mean",
     headline="mean",
     judge="a VQA model, or a chat judge",
@@ -47,6 +49,8 @@ class Arguments:
     """tifa_v1.0_question_answers.json; looked for beside the captions when not given."""
     free_answers: bool = False
     """Whether the choices are kept from the judge, as from a VQA model."""
+    sentences: str = ""
+    """Checkpoint of a sentence encoder that takes a free answer to the nearest choice; with free_answers."""
     data: Path | None = None
     """Folder of the data files."""
     any_version: bool = False
@@ -55,6 +59,8 @@ class Arguments:
 
 def load(arguments: Arguments) -> Task:
     """The task; ValueError says which file is missing or of another version."""
+    if arguments.sentences and not arguments.free_answers:
+        raise ValueError("sentences takes free answers to the nearest choice: say free_answers=true with it")
     if arguments.split == "sample":
         files = [read_file(ORIGIN, SAMPLE[0], arguments.data)]
         rows = files[0].json()
@@ -72,13 +78,20 @@ def load(arguments: Arguments) -> Task:
         version=version_of("1", files),
         split=arguments.split,
         samples=tuple(_sample(one, asked[one], arguments.free_answers) for one in wanted if one in asked),
-        reward=RewardSpec(reading="exact", combine="pooled", verifier="http", options={"min_answered": 1.0}),
+        reward=reward_of(arguments.sentences),
         answer_tags=True,
         licence=ORIGIN.licence,
         citation="Hu et al., TIFA, ICCV 2023",
         files=hashes(files),
         findings=tuple(_findings(wanted, asked)),
     )
+
+
+def reward_of(sentences: str) -> RewardSpec:
+    """Exact answers, or the choices nearest to free ones."""
+    if not sentences:
+        return RewardSpec(reading="exact", combine="pooled", verifier="http", options={"min_answered": 1.0})
+    return RewardSpec("questions", "nearest", "pooled", "http", {"min_answered": 1.0, "sentences": sentences})
 
 
 def read_questions(arguments: Arguments) -> DataFile:
