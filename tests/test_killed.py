@@ -40,16 +40,18 @@ def test_T32_a_run_killed_at_random_moments_ends_with_the_weights_of_one_that_wa
     def begin(out: Path) -> subprocess.Popen[bytes]:
         own = subprocess.Popen([sys.executable, "-c", KILLED, str(out)], env=environment, stdout=subprocess.PIPE)
         assert own.stdout is not None
-        assert own.stdout.readline() == b"ready\n"
+        with own.stdout:
+            assert own.stdout.readline() == b"ready\n"
         return own
 
+    uninterrupted = begin(tmp_path / "whole")
     start = time.monotonic()
-    assert begin(tmp_path / "whole").wait(timeout=600) == 0
+    assert uninterrupted.wait(timeout=600) == 0
     seconds = (time.monotonic() - start) / 40  # of an update and its checkpoint
     random, steps = torch.Generator().manual_seed(0), []
     for _ in range(20):
         own = begin(tmp_path / "killed")
-        time.sleep(2.0 * seconds * float(torch.rand(1, generator=random)))
+        time.sleep(4.0 * seconds * float(torch.rand(1, generator=random)))
         own.send_signal(signal.SIGKILL)
         assert own.wait() == -signal.SIGKILL
         found = find_checkpoint(tmp_path / "killed" / "checkpoints")
