@@ -17,6 +17,7 @@ from harness.bagel.unified import Drawing, Thinking, Unified
 from harness.bagel.vae import build_image_space
 from harness.bagel.vit import VitConfig
 from harness.bagel.write import Sampling
+from harness.heap import keep_freed
 from harness.model import Setting
 from tasks.scene import SIDE
 
@@ -77,6 +78,7 @@ def read_config(folder: Path) -> BagelConfig:
 
 def read_bagel(folder: Path, device: str = "cpu") -> tuple[Bagel, TextCoder]:
     """The network and its words from a folder of weights, in float32."""
+    keep_freed()
     config, coder = read_config(folder), TextCoder.read(folder / "tokenizer.json")
     bagel = Bagel(config, coder.special)
     load_into(bagel, read_weights(folder / "ema.safetensors"))

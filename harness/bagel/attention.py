@@ -14,8 +14,9 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from harness.bagel.context import Context, KeysValues, Segment
 
-FEW = 32
-"""Queries a row up to which each part of the past is read where it lies; for more, the scores would fill the memory."""
+FEW = 8
+"""Queries a row up to which each part of the past is read where it lies; for more, one kernel over a copy is faster,
+and the scores would fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
