@@ -10,6 +10,7 @@ from typing import Any
 from harness.arguments import fill
 from harness.model import MODELS, Cell, Model, Setting
 from harness.plan import choose, make_plan
+from reward.ability import check_task
 from reward.asking import asked
 from reward.reward import REWARDS, Reward
 from reward.several import Several, own_verifiers
@@ -92,10 +93,12 @@ def build_model(name: str, arguments: Mapping[str, Any], setting: Setting) -> Mo
 
 
 def build_reward(task: Task, verifier: Verifier) -> Reward:
-    """The reward that a task asks for, over this verifier."""
+    """The reward that a task asks for, over this verifier; ValueError for one that answers none of its questions."""
     named = {part: build_verifier(*one) for part, one in own_verifiers(task.reward).items()}
     module = find_module("reward", task.reward.kind, REWARDS)
-    reward: Reward = module.build(task.reward, Several(verifier, named) if named else verifier)
+    asking = Several(verifier, named) if named else verifier
+    reward: Reward = module.build(task.reward, asking)
+    check_task(task, asking)
     return reward
 
 

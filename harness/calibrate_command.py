@@ -17,6 +17,7 @@ from harness.json_lines import json_line, replace_text, write_json
 from harness.known import KnownSet, known_file, known_scenes
 from harness.offline import forbid_connections
 from harness.settings import with_value
+from reward.ability import check_able
 from reward.cache import default_folder
 from reward.verifier import Verifier
 from tasks.registry import unknown
@@ -76,6 +77,8 @@ def main(arguments: list[str]) -> int:
 
     known = known_set(config)
     verifier = opened(config)
+    if known.task is None:
+        check_able(verifier, "words", "harness calibrate")
     if config.verbosity != "quiet":
         print(f"asking {len(known.asked)} questions, and again under: {', '.join(names) or 'no change'}",
               file=sys.stderr)  # fmt: skip

@@ -11,6 +11,7 @@ from harness.gate import Gate, OpenGate, OracleGate, VerifierGate
 from harness.model import Model
 from harness.refinement import TEMPLATES, Reflective
 from harness.refining_model import RefiningModel
+from reward.ability import check_able
 from reward.verifier import Verifier
 
 
@@ -18,6 +19,7 @@ def build_gate(config: EvalConfig, job: Job) -> Gate:
     """The gate of a task; ValueError for one that would read its scorer without being called oracle."""
     if config.gate_verifier is not None:
         verifier = build_verifier(config.gate_verifier, parse_arguments(config.gate_verifier_args))
+        check_able(verifier, "words", "the gate of --refine")
         check_apart(config, job, verifier)
         return VerifierGate(verifier, config.gate_question, config.gate_threshold)
     if config.gate == "oracle":

@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.counter import Counter
 from harness.wires import Answered, batch_answer, batch_queries, chat_answer, chat_query
+from reward.ability import abilities
 from reward.batch_wire import LARGEST_BODY, PROTOCOL
 from reward.secret import redact
 from reward.verifier import Verifier, VerifierDown
@@ -72,9 +73,11 @@ class Handler(BaseHTTPRequestHandler):
         """Health and the list of models."""
         record = self.server.verifier.record
         soft, reads_back = record.get("mode") != "text", bool(record.get("likelihood"))
+        able = abilities(self.server.verifier)
         if self.path.rstrip("/") == "/health":
-            self._send(200, {"protocol": PROTOCOL, "status": "ok", "served": self.server.served,
-                             "probabilities": soft, "likelihood": reads_back, "max_queries": QUERIES})  # fmt: skip
+            told = {"protocol": PROTOCOL, "status": "ok", "served": self.server.served,
+                    "probabilities": soft, "likelihood": reads_back, "max_queries": QUERIES}  # fmt: skip
+            self._send(200, told if able is None else {**told, "answers": list(able)})
         elif not self._allowed():
             self._fail(401, "the token is missing or wrong")
         elif self.path.rstrip("/") == "/v1/models":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reward.ability import ASKED
 from reward.batch_wire import PROTOCOL, BatchWire, served_of
 from reward.chat_wire import loads
 from reward.client import Client
@@ -90,10 +92,12 @@ def build(arguments: Arguments) -> HttpVerifier:
     sizes = [one.get("max_queries") for one in offers]
     most = min([arguments.max_queries, MOST, *[one for one in sizes if isinstance(one, int) and one > 0]])
     wire = BatchWire(most)
-    for endpoint in endpoints:
+    able = answers_of(offers[0])
+    look = able is None or "words" in able
+    for endpoint in endpoints if look else ():
         probe(endpoint, wire, arguments.timeout)
     soft = bool(offers[0].get("probabilities"))
-    record = {
+    record: dict[str, Any] = {
         "name": "http-batch",
         "requested": None,
         "served_id": served[0] or None,
@@ -104,11 +108,18 @@ def build(arguments: Arguments) -> HttpVerifier:
         "sampling": None,
         "max_side": arguments.max_side,
         "prices": {"in": arguments.price_in, "out": arguments.price_out},
-        "probe": {"questions": 2, "picture": True, "changes": [], "passed": True},
+        "probe": {"questions": 2 if look else 0, "picture": look, "changes": [], "passed": True if look else None},
+        **({} if able is None else {"answers": able}),
     }
     small = "" if arguments.max_side is None else f"@{arguments.max_side}"
     client = Client(wire, endpoints, patience_of(arguments), budget, arguments.rate, arguments.max_side)
     return HttpVerifier(client, f"http-batch:{served[0] or '?'}:{record['mode']}{small}", record)
+
+
+def answers_of(health: Mapping[str, Any]) -> list[str] | None:
+    """The kinds of `reward/ability.py` that a server says it answers; None where it does not say."""
+    told = health.get("answers")
+    return [str(one) for one in told if one in ASKED] if isinstance(told, list) else None
 
 
 def probe(endpoint: Endpoint, wire: BatchWire, seconds: float) -> None:
