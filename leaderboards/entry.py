@@ -79,7 +79,7 @@ def make_entry(stored: StoredRun, trained_on: Sequence[str] = ()) -> Entry:
         "understanding": results["understanding"],
         "guards": results["guards"],
         "blank": results["blank"],
-        "training": run["training"],
+        "training": run["training"] or training_of(run["model"]),
         "trained_on": sorted({*(run["model"].get("trained_on") or ()), *trained_on}),
         "rule": asdict(rule_of(run["task"])),
         "code": {name: run["code"][name] for name in ("version", "git", "dirty")},
@@ -104,6 +104,11 @@ def label_of(run: Mapping[str, Any]) -> str:
     arguments = run["identity"]["model arguments"]
     told = [f"{name}={value}" for name, value in sorted(arguments.items()) if name != "reason"]
     return " ".join([run["model"]["id"], *told])
+
+
+def training_of(model: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What a checkpoint of ours says of its training; None for any other model."""
+    return {"reward_verifier": model["reward_verifier"]} if "reward_verifier" in model else None
 
 
 def combine_of(reward: Mapping[str, Any]) -> str:

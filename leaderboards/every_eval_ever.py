@@ -85,6 +85,15 @@ def aggregate(stored: StoredRun, origin: Origin, name: str) -> Content:
     }
 
 
+def trained_on(run: Mapping[str, Any]) -> list[str]:
+    """What the run knows its model was trained on."""
+    training = run["training"] or {}
+    return [
+        *(run["model"].get("trained_on") or ()),
+        *(training.get("trained_on", ()) if training.get("updates") else ()),
+    ]
+
+
 def owner_of(model: str) -> tuple[str, str]:
     """Developer and name, where a model's id names both."""
     developer, slash, name = model.partition("/")
@@ -109,7 +118,7 @@ def model_info(run: Mapping[str, Any], origin: Origin) -> Content:
         "model_availability": origin.availability,
         **{name: model[name] for name in ("revision", "weights_digest", "adapter_digest")},
         "arguments": model["args"],
-        "trained_on": (run["training"] or {}).get("task"),
+        "trained_on": ", ".join(trained_on(run)),
     }
     return {
         "name": owner_of(model["id"])[1],

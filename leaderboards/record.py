@@ -15,7 +15,8 @@ Record = dict[str, Any]
 FIELDS = (
     "kind", "task", "version", "split", "rank", "letters", "model", "folder", "figure", "value", "low", "high",
     "interval", "prompts", "images", "coverage", "answer_coverage", "worst", "best", "verifier_requested",
-    "verifier_served", "combine", "date", "trained_on", "prompt_overlap", "understanding", "reason", "run", "source",
+    "verifier_served", "combine", "date", "trained_on", "prompt_overlap", "reward_verifier", "self_verified", "guards",
+    "understanding", "reason", "run", "source",
 )  # fmt: skip
 """The columns of the CSV file."""
 
@@ -58,6 +59,9 @@ def line_record(line: Line) -> Record:
         "date": content["date"],
         "trained_on": ", ".join(trained_on(entry)),
         "prompt_overlap": overlap(entry),
+        "reward_verifier": (content["training"] or {}).get("reward_verifier", ""),
+        "self_verified": (content["training"] or {}).get("self_verified"),
+        "guards": ", ".join(f"{name} {value:.3f}" for name, value in content["guards"].items()),
         "understanding": understood(content["understanding"]),
         "reason": line.reason,
         "run": content["run"],
@@ -68,7 +72,10 @@ def line_record(line: Line) -> Record:
 def trained_on(entry: Entry) -> list[str]:
     """What the model is known to have been trained on."""
     training = entry.content["training"] or {}
-    return sorted({*entry.content["trained_on"], *([str(training["task"])] if "task" in training else [])})
+    if training.get("updates") == 0:
+        return sorted(entry.content["trained_on"])
+    named = training.get("trained_on") or ([training["task"]] if "task" in training else [])
+    return sorted({*entry.content["trained_on"], *map(str, named)})
 
 
 def overlap(entry: Entry) -> str:
@@ -86,7 +93,8 @@ def understood(found: Mapping[str, Mapping[str, Any]] | None) -> str:
 def reported_records(table: Reported) -> list[Record]:
     """The rows of a published table: its overall figure, the judge and the source."""
     empty: Record = dict.fromkeys(FIELDS, "")
-    none = dict.fromkeys(("rank", "low", "high", "prompts", "images", "coverage", "answer_coverage", "worst", "best"))
+    none = dict.fromkeys(("rank", "low", "high", "prompts", "images", "coverage", "answer_coverage", "worst", "best",
+                          "self_verified"))  # fmt: skip
     shared = {**empty, **none, "kind": "reported", "task": table.task, "split": table.set}
     shared |= {"verifier_requested": table.judge, "source": table.source["url"], "figure": table.columns[0]}
     return [{**shared, "model": model, "value": values[0]} for model, values in table.rows]

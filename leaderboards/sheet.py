@@ -31,7 +31,10 @@ class Sheet:
     """One a row, for a page that can draw; none for a table without figures to draw"""
 
 
-WORDS = frozenset({"model", "run", "letters", "verifier", "gate", "date", "trained on", "overlap", "understanding"})
+WORDS = frozenset(
+    {"model", "run", "letters", "verifier", "gate", "date", "trained on", "overlap", "reward verifier", "guards",
+     "understanding"}
+)  # fmt: skip
 
 
 def sheets(found: Sequence[Ranking], reported: Sequence[Reported], brief: bool = False) -> list[Sheet]:
@@ -62,6 +65,8 @@ def shown(found: Sequence[Record], brief: bool) -> list[str]:
     if brief:
         return [*names, "date"]
     names += ["verifier", "gate", "date", "trained on", "overlap"]
+    if any(one["reward_verifier"] for one in found):
+        names += ["reward verifier", "guards"]  # a picture that games its reward shows there first
     return [*names, "understanding"] if any(one["understanding"] for one in found) else names
 
 
@@ -83,6 +88,10 @@ def cell(one: Record, name: str, places: int) -> str:
         "date": one["date"],
         "trained on": one["trained_on"],
         "overlap": one["prompt_overlap"],
+        "reward verifier": f"{one['reward_verifier']} (self-verified)"
+        if one["self_verified"]
+        else one["reward_verifier"],
+        "guards": one["guards"],
         "understanding": one["understanding"],
     }
     return told[name] or NONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,9 @@ def trained(out: Path, model: str, low: int = 4, **model_args: Any) -> Path:
             one.add_(torch.randn_like(one) * (0.2 if low else 0.02))
     live = snapshot(policy.parameters())
     ema = {name: 0.5 * one for name, one in live.items()}
-    state = {"identity": identity(config, "reward-1", policy.id), "resolved": resolved(config)}
+    origin = {"trained_on": ["scenes train"], "reward_verifier": "pixels@1", "self_verified": True,
+              "prompt_overlap": {"exact": 0, "near": 2}}  # fmt: skip
+    state = {"identity": identity(config, "reward-1", policy.id), "resolved": resolved(config), "origin": origin}
     save_checkpoint(out / "checkpoints", Checkpoint(3, {"weights": live, "ema": ema}, state), 2, 1)
     return out
 
@@ -75,6 +78,10 @@ def test_a_checkpoint_of_a_pipeline_is_a_model_and_its_exports_draw_the_same(
     assert np.abs(drawn("diffusers", **{**given, "pretrained": str(tmp_path / "merged")}) - ours).max() <= 1
     card = (tmp_path / "merged" / "README.md").read_text()
     assert "Reward `reward-1`" in card
+    assert "Trained on scenes train, judged by pixels@1. Held-out prompts trained on: 0, nearly: 2" in card
+    told = json.loads((tmp_path / "merged" / "training.json").read_text())
+    assert (told["trained_on"], told["prompt_overlap"]["near"]) == (["scenes train"], 2)
+    assert build_model(f"run:{out}", {}, Setting()).record["trained_on"] == ["scenes train"]
     assert "learning_rate" in card
 
 

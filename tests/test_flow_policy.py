@@ -79,6 +79,14 @@ def test_every_family_is_evaluated_trained_and_evaluated_again(
     assert first["status"] == last["status"] == "complete"
     assert first["model"]["id"].endswith("+0")
     assert last["model"]["id"].endswith("+2")
+    wanted = {
+        "trained_on": ["few train"],
+        "self_verified": True,
+        "updates": 2,
+        "prompt_overlap": {"exact": 0, "near": 0},
+    }
+    assert {key: last["training"].get(key) for key in wanted} == wanted
+    assert last["training"]["reward_verifier"] == "oracle"
     weights = load_file(tmp_path / "checkpoints/step-000002/weights.safetensors")
     moved = [key for key, one in weights.items() if "lora_B" in key and one.abs().max() > 0]
     assert len(moved) > len(weights) // 4, "adapters begin with a matrix of zeros"

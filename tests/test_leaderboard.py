@@ -122,6 +122,23 @@ def test_prompts_that_were_trained_on_take_the_rank(entries: tuple[Entry, ...]) 
     assert rankings([known])[0].lines[0].reason == "trained on 3 of its prompts"
 
 
+def test_a_row_of_training_tells_who_rewarded_it_what_it_saw_and_how_its_pictures_are(
+    entries: tuple[Entry, ...],
+) -> None:
+    training = {"task": "scenes", "trained_on": ["scenes train"], "reward_verifier": "pixels@1", "self_verified": True,
+                "prompt_overlap": {"exact": 0, "near": 4}, "updates": 80}  # fmt: skip
+    trained = Entry({**entries[0].content, "training": training}, entries[0].values)
+    begun = Entry({**trained.content, "run": "b", "training": {**training, "updates": 0}}, entries[0].values)
+    rows = json.loads(FORMS["json"](Board("b", (trained, begun)), ()))["rows"]
+    assert {row["run"] == "b": row["trained_on"] for row in rows} == {True: "", False: "scenes train"}
+    assert {row["rank"] for row in rows} == {1}
+    told = FORMS["md"](Board("b", (trained, begun)), ())
+    assert "pixels@1 (self-verified)" in told
+    assert "0 exact, 4 near" in told
+    assert f"dark {trained.content['guards']['dark']:.3f}" in told
+    assert "reward verifier" not in FORMS["md"](Board("b", entries), ())
+
+
 def test_several_verifiers_in_one_run_enter_no_board(runs: Path) -> None:
     stored = open_run(runs / "good")
     both = {**stored.run["verifier"], "served": [{"id": "a", "count": 1}, {"id": "b", "count": 1}]}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -51,6 +52,8 @@ class Assignment:
     verifier_id: str
     held_out: Job | None
     warnings: tuple[str, ...]
+    origin: Mapping[str, Any]
+    """What held-out runs and checkpoints tell of the training: what it was on, and how far they stand apart from it"""
 
 
 def training_task(config: TrainConfig) -> Task:
@@ -72,8 +75,11 @@ def build_assignment(config: TrainConfig) -> Assignment:
     if config.require_calibration is not None:
         require_fit(verifier, config.require_calibration)
     reward = build_reward(task, verifier)
-    held_out, warnings = held_out_job(config, task.samples, verifier.id) if config.eval_steps else (None, [])
-    return Assignment(task, task.samples, reward, verifier.id, held_out, tuple(warnings))
+    origin = {"trained_on": [f"{task.name} {task.split}".strip()], "reward_verifier": verifier.id}
+    if not config.eval_steps:
+        return Assignment(task, task.samples, reward, verifier.id, None, (), origin)
+    apart = held_out_job(config, task.samples, verifier)
+    return Assignment(task, task.samples, reward, verifier.id, apart.job, apart.warnings, {**origin, **apart.facts})
 
 
 def build_policy(config: TrainConfig) -> Policy:
@@ -152,7 +158,8 @@ def build_run(config: TrainConfig, assignment: Assignment, accelerator: Accelera
     ground = Ground(policy, samples, assignment.reward, Launch(accelerator), config)
     averages = Averages.start(policy.parameters(), config)
     optimiser = build_optimiser(config, policy)
-    return Run(config, ground, assignment.held_out, optimiser, averages, log, Progress(), config.output_dir)
+    out, origin = config.output_dir, assignment.origin
+    return Run(config, ground, assignment.held_out, optimiser, averages, log, Progress(), out, origin)
 
 
 def learning_rates(run: Run) -> Sequence[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,24 @@ from harness.eval_config import EvalConfig
 from harness.identity import describe, task_hash
 from harness.model import Model
 from harness.run_folder import RunStore
+from reward.verifier import Verifier
 from tasks.sample import Sample
+from trainer.overlap import prompt_overlap
 from trainer.train_config import TrainConfig
 
 
-def held_out_job(config: TrainConfig, trained: Sequence[Sample], verifier_id: str) -> tuple[Job, list[str]]:
-    """What is asked of the policy during training, and warnings; ValueError where a prompt is trained on as well."""
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """What is asked of the policy during training, and how far it stands apart from what is trained."""
+
+    job: Job
+    facts: Mapping[str, Any]
+    """reward_verifier, prompt_overlap, self_verified, as run.json keeps them"""
+    warnings: tuple[str, ...]
+
+
+def held_out_job(config: TrainConfig, trained: Sequence[Sample], trainer: Verifier) -> HeldOut:
+    """The held-out evaluation of a training that asks this verifier; ValueError where it would not be held out."""
     section = config.held_out
     task = load_task(section.task or config.task, section.task_args)
     samples, images, plan = choose_plan(task, section.num_images, section.seed, section.limit, ())
@@ -28,12 +40,25 @@ def held_out_job(config: TrainConfig, trained: Sequence[Sample], verifier_id: st
     if both and task_hash(samples) == task_hash(trained):
         raise ValueError(f"the held-out task {task.name!r} holds the prompts that are trained on; name another split")
     verifier = build_verifier(section.verifier or task.reward.verifier, section.verifier_args)
-    warnings = []
-    if both:
-        warnings.append(f"{len(both)} held-out prompts are trained on as well")
-    if verifier.id == verifier_id:
+    overlap = prompt_overlap([one.request.prompt for one in samples], [one.request.prompt for one in trained])
+    same = who(verifier) == who(trainer)
+    if same and verifier.record.get("mode") != "rule" and not section.same_verifier:
+        raise ValueError(
+            f"the held-out verifier is the one that training sees, {who(verifier)}, and cannot show reward hacking; "
+            "name another in held_out.verifier, or set held_out.same_verifier=true to go on and have it recorded"
+        )
+    told = {"exact": "trained on as well", "near": "nearly the same as trained ones"}
+    warnings = [f"{overlap[kind]} held-out prompts are {what}" for kind, what in told.items() if overlap[kind]]
+    if same:
         warnings.append("the held-out verifier is the one that training sees; it cannot show reward hacking")
-    return Job(task, samples, images, plan, section.seed, verifier, build_reward(task, verifier)), warnings
+    facts = {"reward_verifier": trainer.id, "prompt_overlap": overlap, "self_verified": same}
+    job = Job(task, samples, images, plan, section.seed, verifier, build_reward(task, verifier))
+    return HeldOut(job, facts, tuple(warnings))
+
+
+def who(verifier: Verifier) -> str:
+    """Who answers: the model that a server says it serves, or what the verifier calls itself."""
+    return str(verifier.record.get("served_id") or verifier.id)
 
 
 def evaluate_policy(

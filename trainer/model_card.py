@@ -47,10 +47,24 @@ def card_of(stored: StoredPolicy, run: Path, form: Form, place: str) -> str:
         f"{base} after {stored.step} updates of `harness train` (image-harness {version_of('image-harness')}), "
         f"{'averaged' if stored.average else 'live'} weights, {form}.", "", "```python", loading, "```", "",
         "## Measured", "", *board_rows(run, stored), "",
-        "## Trained with", "", f"Reward `{stored.reward_id}`; weights SHA-256 `{stored.digest}`.", "",
+        "## Trained with", "", *told_origin(stored),
+        f"Reward `{stored.reward_id}`; weights SHA-256 `{stored.digest}`.", "",
         "```yaml", yaml.safe_dump(recipe, sort_keys=False).rstrip(), "```", "",
     ]  # fmt: skip
     return "\n".join(lines)
+
+
+def told_origin(stored: StoredPolicy) -> list[str]:
+    """What was trained on and who judged it; how many held-out prompts were trained on, where that was looked at."""
+    origin = stored.origin
+    if "trained_on" not in origin:
+        return []
+    lines = [f"Trained on {', '.join(origin['trained_on'])}, judged by {origin['reward_verifier']}."]
+    if "prompt_overlap" in origin:
+        overlap = origin["prompt_overlap"]
+        same = "the same verifier" if origin["self_verified"] else "another verifier"
+        lines.append(f"Held-out prompts trained on: {overlap['exact']}, nearly: {overlap['near']}; judged by {same}.")
+    return [" ".join(lines), ""]
 
 
 def board_rows(run: Path, stored: StoredPolicy) -> list[str]:
@@ -81,5 +95,5 @@ def facts_of(stored: StoredPolicy, run: Path, form: Form) -> str:
     """training.json of the export: the same for machines."""
     found = {"name": stored.name, "updates": stored.step, "form": form, "reward": stored.reward_id,
              "weights_sha256": stored.digest, "base": dict(stored.policy.record), "averaged": stored.average,
-             "run": run.name}  # fmt: skip
+             "run": run.name, **stored.origin}  # fmt: skip
     return json.dumps(found, indent=1, sort_keys=True, default=str) + "\n"

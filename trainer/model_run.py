@@ -31,5 +31,6 @@ def build(arguments: Arguments, setting: Setting) -> Model:
     stored = open_policy(run, step, arguments.use_ema, setting.device, over)
     model: Any = stored.policy.as_model(stored.step)
     facts = {"adapter_digest": stored.digest, "trained_with": stored.reward_id, "use_ema": stored.average}
+    facts |= {name: stored.origin[name] for name in ("trained_on", "reward_verifier") if name in stored.origin}
     found: Model = replace(model, id=stored.name, record={**model.record, **facts})
     return found

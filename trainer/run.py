@@ -54,6 +54,8 @@ class Run:
     log: Log
     progress: Progress
     out: Path
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    """trained_on and reward_verifier; prompt_overlap and self_verified where there is a held-out evaluation"""
 
     @property
     def policy(self) -> Policy:
@@ -82,6 +84,7 @@ def save(run: Run) -> None:
             "identity": identity(run.config, run.ground.reward.id, run.policy.id),
             "version": run.policy.version,
             "resolved": resolved(run.config),
+            "origin": dict(run.origin),
         }
         tensors: dict[str, dict[str, Tensor]] = {
             "weights": {name: one.detach() for name, one in run.policy.parameters().items()},

@@ -29,6 +29,8 @@ class StoredPolicy:
     """Whether these are the averaged weights"""
     digest: str
     """SHA-256 of the trained weights"""
+    origin: Mapping[str, Any]
+    """trained_on, reward_verifier and more of the training; empty in checkpoints of earlier versions"""
 
     @property
     def name(self) -> str:
@@ -80,4 +82,5 @@ def open_policy(
         raise ValueError(f"{folder / file}.safetensors does not fit {policy.id}: {name} is on one side alone")
     write(policy.parameters(), checkpoint.tensors[file])
     digest = checkpoint.files[f"{file}.safetensors"]
-    return StoredPolicy(policy, config, identity["reward"], checkpoint.step, folder, average, digest)
+    origin = checkpoint.state.get("origin", {})
+    return StoredPolicy(policy, config, identity["reward"], checkpoint.step, folder, average, digest, origin)

@@ -125,7 +125,7 @@ def hold_out(run: Run) -> dict[str, float]:
     if progress.step % config.eval_steps and progress.step < config.max_steps:
         return {}
     weights = run.averages.ema if config.held_out.use_ema else {}
-    training = {"reward": run.ground.reward.id, "task": config.task, "updates": progress.step,
+    training = {**run.origin, "reward": run.ground.reward.id, "task": config.task, "updates": progress.step,
                 "use_ema": config.held_out.use_ema}  # fmt: skip
     with swapped(run.policy.parameters(), weights) if weights else nullcontext():
         model = run.policy.as_model(progress.step)

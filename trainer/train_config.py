@@ -126,6 +126,8 @@ class HeldOutConfig:
     verifier: str = ""
     """Another verifier than the trained one, for R6 of the harness; the task's own when not given."""
     verifier_args: Mapping[str, Any] = field(default_factory=dict)
+    same_verifier: bool = False
+    """Let the verifier of the reward judge the held-out prompts too; only one that follows rules may without this."""
     limit: int | None = None
     num_images: int | None = None
     seed: int = 0
