@@ -10,6 +10,7 @@ from typing import Any
 from harness.interval import interval
 from harness.statistics import Estimate, Tally, bounds, categories, overlapping, per_prompt, pooled, tally
 from reward.reading import normalise
+from reward.text_score import spread
 from tasks.sample import Sample
 from tasks.task import OVER_ANSWERS, OVER_TAGS, Task
 
@@ -43,13 +44,14 @@ class Value:
 
 
 PER_PROMPT, POOLED = Rule(), Rule("pooled")
+TEXT_SCORE = "text score"
 
 
 def rule_of(task: Mapping[str, Any]) -> Rule:
     """The rule of a task as run.json keeps it."""
     if task["headline"] in OVER_TAGS:
         return Rule("tags", task["weights"], task["decimals"].get("tag"))
-    return POOLED if task["headline"] == "pooled" else PER_PROMPT
+    return POOLED if task["headline"] in ("pooled", TEXT_SCORE) else PER_PROMPT
 
 
 def tallies(values: Sequence[Value], rule: Rule) -> dict[str, Tally]:
@@ -181,11 +183,31 @@ def asked(sample: Sample) -> dict[str, list[str]]:
 
 def image_values(name: str, run: Mapping[str, Any], rows: Rows) -> list[Value]:
     """The score, or one part of it, of every image that can have it, on the task's scale."""
-    return [
-        image_value(name, run, row)
+    whole = [
+        row
         for row in rows
         if name == "score" or row["score"] is None or name in row["parts"]  # a scored image may lack a part by right
     ]
+    return planned_values(name, run, whole)
+
+
+def planned_values(name: str, run: Mapping[str, Any], rows: Rows) -> list[Value]:
+    """The same of all these images; a score that a formula makes of all texts is each image's share in it."""
+    values = [image_value(name, run, row) for row in rows]
+    read = [place for place, row in enumerate(rows) if row["score"] is not None and row["parts"].get("words wanted")]
+    if name != "score" or run["task"]["headline"] != TEXT_SCORE or not read:
+        return values
+    shares = spread([rows[place]["parts"] for place in read], float(run["reward"]["options"]["most"]))
+    for place, share in zip(read, shares, strict=True):
+        values[place] = replace(values[place], value=on_scale(run, share))
+    return values
+
+
+def values_under(tag: str, name: str, values: Sequence[Value], run: Mapping[str, Any], rows: Rows) -> Sequence[Value]:
+    """The values under one tag; a figure that is no mean is formed anew from the rows under it."""
+    if run["task"]["headline"] == TEXT_SCORE:
+        return image_values(name, run, [row for row in rows if tag in row["tags"]])
+    return [value for value in values if tag in value.tags]
 
 
 def image_value(name: str, run: Mapping[str, Any], row: Mapping[str, Any]) -> Value:

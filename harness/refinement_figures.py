@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from harness.gate import is_right
-from harness.headline import PER_PROMPT, Rows, Rule, Value, image_value, metric, on_scale, rule_of
+from harness.headline import PER_PROMPT, Rows, Rule, Value, metric, on_scale, planned_values, rule_of
 from harness.paired import change_of, kept_values
 from tasks.task import OVER_ANSWERS
 
@@ -73,7 +73,7 @@ def figure(name: str, run: Mapping[str, Any], rows: Rows) -> dict[str, Any] | No
     rule = PER_PROMPT if run["task"]["headline"] in OVER_ANSWERS else rule_of(run["task"])
     low, high = run["reward"]["range"] if name == "score" else run["reward"].get("ranges", {}).get(name, (0.0, 1.0))
     span = (on_scale(run, low) or 0.0, on_scale(run, high) or 0.0)
-    sides = [[image_value(name, run, {**row, "parts": row["parts"] or {}}) for row in some] for some in (
+    sides = [planned_values(name, run, [{**row, "parts": row["parts"] or {}} for row in some]) for some in (
         [first_of(row) for row in rows], rows
     )]  # fmt: skip
     kept = kept_values(sides)

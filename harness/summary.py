@@ -21,6 +21,7 @@ from harness.headline import (
     metric,
     on_scale,
     rule_of,
+    values_under,
 )
 from harness.missing import counted, counts_as_nothing
 from harness.record import SCHEMA_VERSION, Key
@@ -104,7 +105,7 @@ def summarise(run: Mapping[str, Any], rows: Rows, verdicts: Rows) -> dict[str, A
         "headline": None if withheld else metrics[0]["name"],
         "withheld": withheld,
         "metrics": metrics,
-        "groups": groups(run, every, answer_values(run, taken, answers)),
+        "groups": groups(run, taken, every, answer_values(run, taken, answers)),
         "detectable": detectable(metrics[0], run),
         "guards": mean_guards(rows),
         "blank": sum(image["blank"] for image in images if image),
@@ -154,12 +155,14 @@ def figures(run: Mapping[str, Any], rows: Rows, verdicts: Rows) -> list[Figure]:
     return found
 
 
-def groups(run: Mapping[str, Any], every: Sequence[Figure], answers: Sequence[Value]) -> list[dict[str, Any]]:
+def groups(
+    run: Mapping[str, Any], rows: Rows, every: Sequence[Figure], answers: Sequence[Value]
+) -> list[dict[str, Any]]:
     """Each figure under each tag, the compounds of tags, and answers under the tags of their questions."""
     found = []
     for one in every:
         for tag in sorted(run["task"]["tags"]):
-            some = [value for value in one.values if tag in value.tags]
+            some = values_under(tag, one.name, one.values, run, rows)
             found.append({"by": "tag", "key": tag, **metric(one.name, some, one.within, one.span)})
     first = every[0]
     for name, weights in run["task"]["compounds"].items():

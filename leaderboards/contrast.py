@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.change import Change
-from harness.headline import Rule, Value, image_value, rule_of
+from harness.headline import Rule, Value, image_value, planned_values, rule_of
 from harness.missing import counted
 from harness.paired import change_of, kept_values
 from harness.statistics import detectable_paired
@@ -77,7 +77,7 @@ def headline_values(run: StoredRun, answers: Answers) -> list[Value]:
     if run.run["task"]["headline"] in OVER_ANSWERS:
         return answers.values(run.run, rows)
     taken, _ = counted(run.run, rows, ())
-    return [image_value(run.results["metrics"][0]["name"], run.run, row) for row in taken]
+    return planned_values(run.results["metrics"][0]["name"], run.run, taken)
 
 
 def tag_lines(

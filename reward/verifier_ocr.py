@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 from reward.image_name import plain
-from reward.lettering import NOTHING, PROMPT
+from reward.lettering_prompt import NOTHING, PROMPT
 from reward.verifier import Query, Reply
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reward.detection import read_wanted
+from reward.lettering_prompt import PROMPT
 from reward.recorded_boxes import boxes_of_clauses
 from reward.recorded_layout import LAYOUTS, MODEL, first_of, layout_of, rows_of
 from reward.recording import Entry, Picture, Recording
@@ -60,6 +61,8 @@ class RecordedVerifier:
     def _found(self, query: Query, place: tuple[str, int], picture: Picture, name: str) -> Reply | None:
         if read_wanted(query.text) is not None:
             return detections_of(picture)
+        if query.text == PROMPT:
+            return reading_of(picture)
         entry = picture.answers.get(name)
         if query.answers or (entry and name not in picture.groups):  # a free answer is one about a question too
             return entry.reply if entry else None
@@ -83,6 +86,15 @@ def detections_of(picture: Picture) -> Reply | None:
         return failed
     found = boxes_of_clauses({one.question: one.reply.text for one in entries})
     return None if found is None else Reply("ok", found)
+
+
+def reading_of(picture: Picture) -> Reply | None:
+    """What was read out of a picture: the reply about it, or the one answer that was made of the whole reply."""
+    whole = picture.groups.get("", {}).get("")
+    if whole is not None:
+        return whole.reply
+    answers = list(picture.answers.values())
+    return answers[0].reply if len(answers) == 1 else None
 
 
 def build(arguments: Arguments) -> RecordedVerifier:

@@ -30,6 +30,14 @@ def read_prompts(
     return file, found
 
 
+def read_classes(file: DataFile) -> Mapping[str, Mapping[str, str]]:
+    """The class of every prompt, by category and id; empty where it has none."""
+    found: dict[str, dict[str, str]] = {}
+    for row in file.table():
+        found.setdefault(row["category"], {})[row["id"]] = row["class"].strip()
+    return found
+
+
 def suffix(language: Language) -> str:
     """What the names of Chinese files end in."""
     return "_zh" if language == "zh" else ""

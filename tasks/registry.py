@@ -29,6 +29,7 @@ TASKS = {
     "t2i-compbench-objects": "tasks.compbench_objects",
     "t2i-compbench-actions": "tasks.compbench_actions",
     "oneig-alignment": "tasks.oneig_alignment",
+    "oneig-text": "tasks.oneig_text",
     "oneig-reasoning": "tasks.oneig_reasoning",
     "genai-bench": "tasks.genai",
     "gedit": "tasks.gedit",

@@ -9,9 +9,11 @@ from typing import Any, Literal
 from tasks.registry import unknown
 from tasks.sample import Sample
 
-HEADLINES = ("mean", "mean of tags", "weighted tags", "share complete", "pooled", "pooled by tag")
+HEADLINES = ("mean", "mean of tags", "weighted tags", "share complete", "pooled", "pooled by tag",
+             "text score")  # fmt: skip
 """How scores become one figure: image scores over prompts, or within each tag and then over tags; the share of images
-that are `complete`, a part of their score; or all answers together, or within each tag and then over tags."""
+that are `complete`, a part of their score; all answers together, or within each tag and then over tags; or the formula
+of OneIG-Bench over the texts of all images."""
 OVER_TAGS = ("mean of tags", "weighted tags", "pooled by tag")
 OVER_ANSWERS = ("pooled", "pooled by tag")
 RESERVED = ("score", "correct")
