@@ -20,11 +20,11 @@ from harness.model_tiny import SHIPPED, read_bagel
 from tasks.sample import Request
 from tests.pipelines import make_pipeline, save_pipeline
 from tests.test_model_diffusers import lora_file
-from trainer.adapter import snapshot
 from trainer.build import build_policy
 from trainer.checkpoint import Checkpoint, save_checkpoint
 from trainer.recipe import resolved
 from trainer.run import identity
+from trainer.shards import snapshot
 from trainer.train_config import SamplerConfig, TrainConfig
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning:diffusers")

@@ -19,13 +19,13 @@ from tasks.sample import Request
 from tests.few import Arguments as Few
 from tests.few import load
 from tests.pipelines import make_pipeline, save_pipeline, small_sources
-from trainer.adapter import snapshot
 from trainer.build_flow import flow_policy
 from trainer.embeddings import encoders
 from trainer.parity import measure
 from trainer.plan import INITIAL, Group
 from trainer.policy_flow import FlowPolicy, default_size
 from trainer.sampler import Sampler
+from trainer.shards import snapshot
 from trainer.train_config import SamplerConfig, TrainConfig
 from trainer.trajectory import Situation
 from trainer.window import Window

@@ -24,6 +24,7 @@ from trainer.diversity import near_duplicates
 from trainer.grade import grade
 from trainer.launch import Launch
 from trainer.marks import Marked
+from trainer.masters import Masters
 from trainer.train_config import TrainConfig
 from trainer.trajectory import Trajectory
 from trainer.update import accumulate
@@ -67,7 +68,8 @@ def test_a_filtered_update_is_the_update_of_the_groups_that_are_left() -> None:
         for parameter in policy.parameters().values():
             parameter.grad = None
         averages = Averages.start(policy.parameters(), config)
-        accumulate(policy, batch.lessons, config, averages, batch.scored, aligned=True)
+        masters = Masters(policy.parameters(), Launch(Accelerator(cpu=True)))
+        accumulate(policy, masters, batch.lessons, config, averages, batch.scored, aligned=True)
         found.append({name: one.grad.clone() for name, one in policy.parameters().items() if one.grad is not None})
     assert found[0].keys() == found[1].keys()
     for name, gradient in found[0].items():

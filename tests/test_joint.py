@@ -21,6 +21,7 @@ from trainer.build import build_optimiser
 from trainer.collect import Ground
 from trainer.launch import Launch
 from trainer.log import Log
+from trainer.masters import Masters
 from trainer.policy_unified import UnifiedPolicy
 from trainer.replay import velocities
 from trainer.run import Progress, Run
@@ -92,8 +93,9 @@ def learn(out: Path, text_weight: float) -> RedAndDark:
     out.mkdir(parents=True)
     ground = Ground(policy, {SAMPLE.id: SAMPLE}, reward, Launch(accelerator), config)
     log = Log(out, config.max_steps, accelerator, (), quiet=True)
-    averages = Averages.start(policy.parameters(), config)
-    train(Run(config, ground, None, build_optimiser(config, policy), averages, log, Progress(), out))
+    masters = Masters(policy.parameters(), ground.launch)
+    averages = Averages.start(masters.tensors, config)
+    train(Run(config, ground, masters, None, build_optimiser(config, policy, masters), averages, log, Progress(), out))
     return reward
 
 

@@ -16,7 +16,7 @@ from harness.model_tiny import SHIPPED, read_bagel
 from trainer.build import build_assignment
 from trainer.check import check_config
 from trainer.cost import cost
-from trainer.launch import refuse_sharding
+from trainer.launch import check_sharding
 from trainer.memory import memory_lines, shape_of, update_memory
 from trainer.recipe import read_recipe, resolved
 from trainer.train_config import TrainConfig
@@ -129,10 +129,24 @@ def test_accelerate_reads_the_launches_that_ship(path: Path) -> None:
     assert found.num_processes == (2 if path.stem == "cpu" else 8)
 
 
-@pytest.mark.parametrize("kind", ["FSDP", "DEEPSPEED"])
-def test_a_launch_that_would_shard_weights_is_refused(kind: str) -> None:
-    with pytest.raises(ValueError, match=f"asks for {kind}.*lora_r"):
-        refuse_sharding(SimpleNamespace(distributed_type=DistributedType(kind)))
+def test_a_launch_that_asks_for_what_is_not_done_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match=r"asks for DEEPSPEED.*fsdp2\.yaml.*ZeRO-2"):
+        check_sharding(SimpleNamespace(distributed_type=DistributedType("DEEPSPEED")))
+    here = SimpleNamespace(distributed_type=DistributedType("FSDP"))
+    served = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_RESHARD_AFTER_FORWARD": "false"}
+    for name, value in served.items():
+        monkeypatch.setenv(name, value)
+    check_sharding(here)
+    for name, value, told in (
+        ("FSDP_RESHARD_AFTER_FORWARD", "true", "fsdp_reshard_after_forward: true"),
+        ("FSDP_OFFLOAD_PARAMS", "true", "fsdp_offload_params: true"),
+        ("FSDP_CPU_RAM_EFFICIENT_LOADING", "true", "fsdp_cpu_ram_efficient_loading: true"),
+        ("FSDP_ACTIVATION_CHECKPOINTING", "true", "gradient_checkpointing of the recipe"),
+    ):
+        with monkeypatch.context() as changed:
+            changed.setenv(name, value)
+            with pytest.raises(ValueError, match=told):
+                check_sharding(here)
 
 
 def test_a_new_task_does_not_get_the_arguments_of_the_old_one() -> None:

@@ -47,9 +47,10 @@ for setting in ("max_steps=2", "prompts_per_step=2", "num_generations=2", "eval_
 
 
 @pytest.mark.proof
-def test_T25_two_processes_of_a_launch_make_the_updates_of_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["cpu", "fsdp2"])
+def test_T25_two_processes_of_a_launch_make_the_updates_of_one(how: str, tmp_path: Path) -> None:
     assert run([*UPDATES, "-o", str(tmp_path / "one")]) == 0
-    launch(*UPDATES, "-o", str(tmp_path / "two"))
+    launch(*UPDATES, "-o", str(tmp_path / "two"), how=how)
     one, two = (tmp_path / name / "checkpoints" / "step-000002" for name in ("one", "two"))
     assert json.loads((two / "manifest.json").read_text())["processes"] == 2
     alone, together = load_file(one / "weights.safetensors"), load_file(two / "weights.safetensors")

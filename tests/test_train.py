@@ -26,7 +26,10 @@ from trainer.collect import Ground
 from trainer.held_out import hacked
 from trainer.launch import Launch
 from trainer.log import Log
+from trainer.masters import Masters
+from trainer.policy_unified import UnifiedPolicy
 from trainer.run import Progress, Run, restore
+from trainer.shards import snapshot
 from trainer.train import train
 from trainer.train_config import TrainConfig
 
@@ -52,18 +55,22 @@ class Red:
         return found
 
 
-def make(out: Path, reward: Red | None = None, **changes: object) -> Run:
+def make(out: Path, reward: Red | None = None, policy: UnifiedPolicy | None = None, **changes: object) -> Run:
     settings = replace(
         TrainConfig(), output_dir=out, max_steps=6, prompts_per_step=2, num_generations=4, rollout_batch_size=8,
-        learning_rate=1e-3, lora_r=0, save_steps=3, sample_steps=0, ema_every=2, **changes,
+        learning_rate=1e-3, lora_r=0, save_steps=3, sample_steps=0, ema_every=2,
     )  # fmt: skip
-    policy = policy_of()
+    settings = replace(settings, **changes)
+    policy = policy or policy_of()
     accelerator = Accelerator(cpu=True)
     out.mkdir(parents=True, exist_ok=True)
     ground = Ground(policy, {one.id: one for one in SAMPLES}, reward or Red(), Launch(accelerator), settings)
     log = Log(out, settings.max_steps, accelerator, (), quiet=True)
-    averages = Averages.start(policy.parameters(), settings)
-    return Run(settings, ground, None, build_optimiser(settings, policy), averages, log, Progress(), out)
+    masters = Masters(policy.parameters(), ground.launch)
+    policy.base = None if policy.base is None else snapshot(masters.tensors)
+    averages = Averages.start(masters.tensors, settings)
+    optimiser = build_optimiser(settings, policy, masters)
+    return Run(settings, ground, masters, None, optimiser, averages, log, Progress(), out)
 
 
 def weights(run: Run) -> dict[str, torch.Tensor]:
@@ -162,32 +169,38 @@ train(run)
 """
 
 
-def launch(out: Path, processes: int, *more: str) -> dict[str, torch.Tensor]:
-    environment = {**os.environ, "PYTHONPATH": ".", "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    own = [sys.executable, "-c", SCRIPT, str(out), *more]
-    if processes == 1:
-        subprocess.run(own, check=True, env=environment, timeout=300)
-    else:
-        port = str(29500 + os.getpid() % 500)
-        places = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-        started = [
-            subprocess.Popen(own, env={**environment, **places, "RANK": str(rank), "LOCAL_RANK": str(rank)})
-            for rank in range(processes)
-        ]
-        assert [one.wait(timeout=300) for one in started] == [0] * processes
+SHARDS = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_RESHARD_AFTER_FORWARD": "false"}
+"""What accelerate sets for recipes/accelerate/fsdp2.yaml."""
+
+
+def together(command: list[str], processes: int, **more: str) -> None:
+    """One command in several processes of a launch on the CPU."""
+    port = str(29500 + os.getpid() % 500)
+    places = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, **more}
+    environment = {**os.environ, "PYTHONPATH": ".", "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", **places}
+    started = [
+        subprocess.Popen([sys.executable, *command], env={**environment, "RANK": str(rank), "LOCAL_RANK": str(rank)})
+        for rank in range(processes)
+    ]
+    assert [one.wait(timeout=300) for one in started] == [0] * processes
+
+
+def launch(out: Path, processes: int, *more: str, **shards: str) -> dict[str, torch.Tensor]:
+    together(["-c", SCRIPT, str(out), *more], processes, **shards)
     found = find_checkpoint(out / "checkpoints")
     assert found is not None
     return load_file(found / "weights.safetensors")
 
 
 def test_T25_two_processes_make_the_update_of_one(tmp_path: Path) -> None:
-    alone, together = launch(tmp_path / "one", 1), launch(tmp_path / "two", 2)
-    assert max(float((one - together[name]).abs().max()) for name, one in alone.items()) < 1e-6
+    one, two = launch(tmp_path / "one", 1), launch(tmp_path / "two", 2)
+    assert max(float((value - two[name]).abs().max()) for name, value in one.items()) < 1e-6
 
 
 @pytest.mark.proof
-def test_T36_when_one_of_two_processes_meets_no_number_both_skip(tmp_path: Path) -> None:
-    launch(tmp_path, 2, "nan")
+@pytest.mark.parametrize("shards", [{}, SHARDS], ids=["whole", "split"])
+def test_T36_when_one_of_two_processes_meets_no_number_both_skip(tmp_path: Path, shards: dict[str, str]) -> None:
+    launch(tmp_path, 2, "nan", **shards)
     state = json.loads(next((tmp_path / "checkpoints").glob("step-000006/state.json")).read_text())
     assert state["version"] == 5  # one of six updates was skipped, in both
 

@@ -19,6 +19,7 @@ from torch.utils.checkpoint import checkpoint
 
 from harness.bagel.language import Layer
 from harness.bagel.model import Bagel
+from trainer.shards import placed, write
 
 Expert = Literal["understanding", "generation"]
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj")
@@ -72,9 +73,7 @@ def attach(bagel: Bagel, experts: Sequence[Expert], low: Low | None, seed: int =
         kinds = expert_of(bagel)
         for name, parameter in bagel.named_parameters():
             parameter.requires_grad_(kinds[name] in experts and name not in frozen)
-    trained = {name: parameter for name, parameter in bagel.named_parameters() if parameter.requires_grad}
-    refuse_half(trained)
-    return trained
+    return {name: parameter for name, parameter in bagel.named_parameters() if parameter.requires_grad}
 
 
 def attach_network(
@@ -84,9 +83,7 @@ def attach_network(
     network.requires_grad_(low is None)
     if low is not None:
         inject(network, targets, low, seed)
-    trained = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
-    refuse_half(trained)
-    return trained
+    return {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
 
 
 def inject(module: nn.Module, targets: Sequence[str], low: Low, seed: int) -> None:
@@ -118,7 +115,8 @@ def refuse_half(parameters: Mapping[str, nn.Parameter]) -> None:
         if parameter.dtype not in (torch.float32, torch.float64):
             raise ValueError(
                 f"the trainable parameter {name} is {str(parameter.dtype).removeprefix('torch.')}; "
-                "keep trained weights in float32 and compute in half precision, or train adapters"
+                "keep trained weights in float32 and compute in half precision (bf16: true), train adapters (lora_r), "
+                "or launch with recipes/accelerate/fsdp2.yaml, which keeps float32 masters in shards"
             )
 
 
@@ -157,24 +155,12 @@ def only(parameters: Mapping[str, nn.Parameter], kinds: Mapping[str, Expert], ex
 @contextmanager
 def swapped(parameters: Mapping[str, nn.Parameter], values: Mapping[str, Tensor]) -> Iterator[None]:
     """While open, the parameters hold other values; bit for bit their own again afterwards. Not inside a graph."""
-    own = {name: parameter.detach().clone() for name, parameter in parameters.items()}
+    own = {name: placed(one.detach(), values[name]).clone() for name, one in parameters.items()}
     try:
         write(parameters, values)
         yield
     finally:
         write(parameters, own)
-
-
-@torch.no_grad()
-def write(parameters: Mapping[str, nn.Parameter], values: Mapping[str, Tensor]) -> None:
-    """Copies values into parameters; re-binding their data would be ignored where they are sharded."""
-    for name, parameter in parameters.items():
-        parameter.copy_(values[name])
-
-
-def snapshot(parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
-    """Copies of the parameters that share no storage with them."""
-    return {name: parameter.detach().clone() for name, parameter in parameters.items()}
 
 
 def merge(module: nn.Module) -> None:

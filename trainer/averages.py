@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from trainer.adapter import snapshot
 from trainer.forward_loss import average_decay, slow_decay
+from trainer.shards import snapshot
 from trainer.train_config import TrainConfig
 
 Weights = dict[str, Tensor]

@@ -31,11 +31,13 @@ from trainer.collect import Ground
 from trainer.held_out import held_out_job
 from trainer.launch import Launch
 from trainer.log import Log
+from trainer.masters import Masters
 from trainer.policy import Policy
 from trainer.policy_unified import Rollout, UnifiedPolicy
 from trainer.run import Progress, Run
 from trainer.sampler import Sampler
 from trainer.script import script_for
+from trainer.shards import snapshot
 from trainer.train_config import TrainConfig
 
 ADAPTERS, WEIGHTS = 3e-4, 1e-5
@@ -135,13 +137,13 @@ def read_prompts(config: TrainConfig) -> Prompts:
     return Prompts.read(folder / "prompts.json")
 
 
-def build_optimiser(config: TrainConfig, policy: Policy) -> torch.optim.Optimizer:
+def build_optimiser(config: TrainConfig, policy: Policy, masters: Masters) -> torch.optim.Optimizer:
     """AdamW with one learning rate an expert."""
     rate = config.learning_rate or (ADAPTERS if config.lora_r else WEIGHTS)
     rates = {"generation": rate, "understanding": config.learning_rate_understanding or rate}
     groups = []
     for expert, peak in rates.items():
-        own = [one for name, one in policy.parameters().items() if policy.kinds[name] == expert]
+        own = [one for name, one in masters.tensors.items() if policy.kinds[name] == expert]
         if own:
             groups.append({"params": own, "lr": peak, "peak": peak, "expert": expert})
     betas = (config.adam_beta1, config.adam_beta2)
@@ -156,10 +158,13 @@ def build_run(config: TrainConfig, assignment: Assignment, accelerator: Accelera
     log = Log(config.output_dir, config.max_steps, accelerator, config.report_to, quiet)
     samples = {sample.id: sample for sample in assignment.samples}
     ground = Ground(policy, samples, assignment.reward, Launch(accelerator), config)
-    averages = Averages.start(policy.parameters(), config)
-    optimiser = build_optimiser(config, policy)
+    masters = Masters(policy.parameters(), ground.launch)
+    if policy.base is not None:
+        policy.base = snapshot(masters.tensors)  # split where the masters are
+    averages = Averages.start(masters.tensors, config)
+    optimiser = build_optimiser(config, policy, masters)
     out, origin = config.output_dir, assignment.origin
-    return Run(config, ground, assignment.held_out, optimiser, averages, log, Progress(), out, origin)
+    return Run(config, ground, masters, assignment.held_out, optimiser, averages, log, Progress(), out, origin)
 
 
 def learning_rates(run: Run) -> Sequence[str]:

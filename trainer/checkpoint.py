@@ -20,6 +20,7 @@ from torch import Tensor
 
 from harness.ending import SaveError
 from harness.environment import version_of
+from trainer.shards import placed
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -130,9 +131,11 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def load_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Puts named tensors back into the optimiser."""
+    """Puts named tensors back into the optimiser, each split as its parameter is."""
+    parameters = [one for group in optimiser.param_groups for one in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         number, name = key.split(".", 1)
-        state.setdefault(int(number), {})[name] = value
+        moment = name != "step"  # the one number of a state that is not as large as its parameter
+        state.setdefault(int(number), {})[name] = placed(value, parameters[int(number)]) if moment else value
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})

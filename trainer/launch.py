@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedType, gather_object
+from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin, gather_object
 from torch import nn
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+from torch.distributed.fsdp import CPUOffloadPolicy
 
-SHARDING = (DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM)
-"""Launches that would be plain data parallelism here, and must not look as if they saved memory."""
+SERVED = "recipes/accelerate/fsdp2.yaml splits masters, gradients, moments and slow copies over the processes"
 
 
-def refuse_sharding(accelerator: Accelerator) -> None:
-    """ValueError for a launch that shards weights, which nothing here does."""
+def check_sharding(accelerator: Accelerator) -> None:
+    """ValueError for a launch that asks for more, or for other machinery, than `Masters` has; no option is ignored."""
     kind = accelerator.distributed_type
-    if kind in SHARDING:
-        raise ValueError(
-            f"the launch asks for {kind.value}, which shards weights; every process here holds all of them and sums "
-            "gradients: launch with recipes/accelerate/ddp.yaml, and train adapters (lora_r) with "
-            "gradient_checkpointing where memory is short"
-        )
+    if kind in (DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM):
+        raise ValueError(f"the launch asks for {kind.value}, whose engine does not run here; {SERVED}, as ZeRO-2 does")
+    if not shards():
+        return
+    plugin = FullyShardedDataParallelPlugin()
+    asked = {
+        "fsdp_version: 1": plugin.fsdp_version == 1,
+        "fsdp_reshard_after_forward: true": plugin.fsdp_version == 2 and plugin.reshard_after_forward,
+        "fsdp_offload_params: true": isinstance(plugin.cpu_offload, CPUOffloadPolicy),
+        "fsdp_cpu_ram_efficient_loading: true": plugin.cpu_ram_efficient_loading,
+        "fsdp_activation_checkpointing: true (gradient_checkpointing of the recipe does it)":
+            plugin.activation_checkpointing,
+    }  # fmt: skip
+    wrong = [name for name, given in asked.items() if given]
+    if wrong:
+        raise ValueError(f"the launch asks for {', '.join(wrong)}, which is not done here; {SERVED}")
+
+
+def shards() -> bool:
+    """Whether accelerate was launched with FSDP; on a CPU its state does not say so."""
+    return os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true"
 
 
 class Launch:
@@ -31,6 +48,10 @@ class Launch:
     def __init__(self, accelerator: Accelerator) -> None:
         self.accelerator = accelerator
         self.rank, self.processes = accelerator.process_index, accelerator.num_processes
+        self.mesh: DeviceMesh | None = None
+        """The processes that share what is split; None where everything is whole"""
+        if shards() and torch.distributed.is_initialized():
+            self.mesh = init_device_mesh(accelerator.device.type, (self.processes,))
 
     @property
     def first(self) -> bool:

@@ -32,6 +32,8 @@ class Policy(Protocol):
     """The expert of each trained parameter: images teach one, texts the other"""
     version: int
     """Updates so far"""
+    base: Mapping[str, Tensor] | None
+    """The trained weights as training began, for `reference`; None where adapters are turned off instead"""
 
     @property
     def device(self) -> torch.device:

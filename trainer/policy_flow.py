@@ -21,13 +21,14 @@ from harness.call_arguments import Size
 from harness.model import Model
 from harness.model_diffusers import DiffusersModel, out_of_memory
 from tasks.sample import Failure, Generation, Request, Response
-from trainer.adapter import Expert, Low, attach_network, disabled, snapshot, swapped
+from trainer.adapter import Expert, Low, attach_network, disabled, swapped
 from trainer.embeddings import Embeddings, encoders_on
 from trainer.family import Condition, Family, Layout
 from trainer.plan import INITIAL
 from trainer.policy_unified import chunks
 from trainer.replay import Replayed
 from trainer.sampler import Row, Sampler, draw_rows
+from trainer.shards import snapshot
 from trainer.trajectory import Drew, Situation, Trajectory
 
 
@@ -66,7 +67,7 @@ class FlowPolicy:
         self.network: nn.Module = model.pipeline.transformer
         self.trained = attach_network(self.network, targets, low, seed)
         self.kinds: Mapping[str, Expert] = dict.fromkeys(self.trained, "generation")
-        self.base = None if low is not None else snapshot(self.trained)
+        self.base: Mapping[str, Tensor] | None = None if low is not None else snapshot(self.trained)
 
     @property
     def device(self) -> torch.device:

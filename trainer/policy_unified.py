@@ -23,11 +23,12 @@ from harness.bagel.walk import Walk, drew_image, wrote_words
 from harness.bagel.write import Sampling, write
 from harness.model import Model
 from tasks.sample import Draft, Failure, Generation, Request, Response
-from trainer.adapter import Expert, Low, attach, disabled, expert_of, snapshot, swapped
+from trainer.adapter import Expert, Low, attach, disabled, expert_of, swapped
 from trainer.plan import INITIAL
 from trainer.replay import Replayed, read_given, read_texts, replay_walk, velocities
 from trainer.sampler import Row, Sampler, draw_window
 from trainer.script import Script
+from trainer.shards import snapshot
 from trainer.trajectory import Drew, Given, Situation, Step, Trajectory, Wrote, shared_rows
 
 ROUND = 100_000
@@ -61,7 +62,7 @@ class UnifiedPolicy:
         self.trained = attach(unified.bagel, experts, low, seed)
         kinds = expert_of(unified.bagel)
         self.kinds: Mapping[str, Expert] = {name: kinds[name] for name in self.trained}
-        self.base = None if low is not None else snapshot(self.trained)
+        self.base: Mapping[str, Tensor] | None = None if low is not None else snapshot(self.trained)
 
     @property
     def bagel(self) -> Bagel:

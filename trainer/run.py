@@ -12,14 +12,15 @@ from torch import Tensor
 
 from harness.assemble import Job
 from harness.identity import hash_of
-from trainer.adapter import write
 from trainer.averages import Averages
 from trainer.checkpoint import Checkpoint, load_optimiser, optimiser_tensors, save_checkpoint
 from trainer.collect import Ground
 from trainer.launch import Launch
 from trainer.log import Log
+from trainer.masters import Masters
 from trainer.policy import Policy
 from trainer.recipe import resolved
+from trainer.shards import collected, write
 from trainer.train_config import TrainConfig
 
 FREE = ("max_steps", "output_dir", "save_steps", "save_total_limit", "eval_steps", "sample_steps", "parity_steps",
@@ -48,6 +49,7 @@ class Run:
 
     config: TrainConfig
     ground: Ground
+    masters: Masters
     held_out: Job | None
     optimiser: torch.optim.Optimizer
     averages: Averages
@@ -75,10 +77,12 @@ def identity(config: TrainConfig, reward_id: str, model_id: str) -> dict[str, An
 
 
 def save(run: Run) -> None:
-    """Writes a checkpoint of all that the next update depends on."""
+    """Writes a checkpoint of all that the next update depends on; what is split is gathered, so any launch opens it."""
     run.launch.wait()
-    if run.launch.first:
-        progress = run.progress
+    first, progress = run.launch.first, run.progress
+    parts = {"weights": run.masters.tensors, "optimiser": optimiser_tensors(run.optimiser), **run.averages.named()}
+    tensors: dict[str, dict[str, Tensor]] = {name: collected(part, first) for name, part in parts.items()}
+    if first:
         state = {
             "progress": {name: getattr(progress, name) for name in Progress.__slots__},
             "identity": identity(run.config, run.ground.reward.id, run.policy.id),
@@ -86,12 +90,7 @@ def save(run: Run) -> None:
             "resolved": resolved(run.config),
             "origin": dict(run.origin),
         }
-        tensors: dict[str, dict[str, Tensor]] = {
-            "weights": {name: one.detach() for name, one in run.policy.parameters().items()},
-            "optimiser": optimiser_tensors(run.optimiser),
-            "generator": {"cpu": torch.get_rng_state()},
-            **run.averages.named(),
-        }
+        tensors["generator"] = {"cpu": torch.get_rng_state()}
         where = run.out / "checkpoints"
         save_checkpoint(
             where, Checkpoint(progress.step, tensors, state), run.config.save_total_limit, run.launch.processes
@@ -102,11 +101,11 @@ def save(run: Run) -> None:
 def restore(run: Run, checkpoint: Checkpoint) -> None:
     """Puts a checkpoint back; ValueError names what differs from the run that wrote it."""
     check_identity(checkpoint.state["identity"], identity(run.config, run.ground.reward.id, run.policy.id))
-    write(run.policy.parameters(), checkpoint.tensors["weights"])
+    write(run.masters.tensors, checkpoint.tensors["weights"])
+    run.masters.publish()
     load_optimiser(run.optimiser, checkpoint.tensors.get("optimiser", {}))
     for name, weights in run.averages.named().items():
-        for key, kept in weights.items():
-            kept.copy_(checkpoint.tensors[name][key])
+        write(weights, checkpoint.tensors.get(name, {}))
     torch.set_rng_state(checkpoint.tensors["generator"]["cpu"])
     for name, value in checkpoint.state["progress"].items():
         setattr(run.progress, name, value)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from trainer.adapter import write
 from trainer.build import build_policy
 from trainer.checkpoint import MANIFEST, read_checkpoint, steps
 from trainer.policy import Policy
 from trainer.recipe import build_config
+from trainer.shards import write
 from trainer.train_config import TrainConfig
 
 

@@ -75,12 +75,14 @@ def learn(run: Run, batch: Batch) -> tuple[dict[str, float], dict[str, float]]:
         if not run.launch.any(bool(lessons)):  # every advantage is 0: no step, not even of weight decay
             progress.skipped += 1
             break
-        sums = accumulate(run.policy, lessons, config, run.averages, max(1, batch.scored), aligned=iteration == 0)
-        good, norm = take_step(run.policy, run.optimiser, run.launch, config, sums)
+        sums = accumulate(
+            run.policy, run.masters, lessons, config, run.averages, max(1, batch.scored), aligned=iteration == 0
+        )
+        good, norm = take_step(run.policy, run.masters, run.optimiser, config, sums)
         figures = {**means(run, sums), "grad_norm": norm}
         count_failures(run, good)
         if good:
-            run.averages.follow(run.policy.parameters(), config, run.policy.version)
+            run.averages.follow(run.masters.tensors, config, run.policy.version)
     figures |= {"lr": run.optimiser.param_groups[0]["lr"], "skipped": float(progress.skipped)}
     seconds = {**batch.seconds, "update_seconds": time.perf_counter() - start}
     return {**batch.figures, **figures}, seconds

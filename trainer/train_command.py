@@ -19,7 +19,7 @@ from harness.json_lines import write_json
 from trainer.build import build_assignment, build_run, learning_rates, training_task
 from trainer.checkpoint import find_checkpoint, read_checkpoint
 from trainer.cost import cost_lines
-from trainer.launch import refuse_sharding
+from trainer.launch import check_sharding
 from trainer.recipe import read_recipe, resolved
 from trainer.run import Run, restore
 from trainer.train import train
@@ -88,7 +88,7 @@ def main(arguments: list[str]) -> int:
     found = None if checkpoint is None else read_checkpoint(checkpoint)
     trackers = list(config.report_to) or None
     accelerator = Accelerator(cpu=config.device == "cpu", log_with=trackers, project_dir=config.output_dir)
-    refuse_sharding(accelerator)
+    check_sharding(accelerator)
     run = build_run(config, assignment, accelerator, flags.verbosity == "quiet")
     begin(run, assignment.warnings, flags.verbosity == "quiet")
     if found is not None:

@@ -14,14 +14,18 @@ from torch import Tensor
 
 from trainer.adapter import only, swapped
 from trainer.averages import Averages
-from trainer.launch import Launch
 from trainer.loss import balance
+from trainer.masters import Masters
 from trainer.objective import Figures, Still, image_terms, speeds, stacks, text_terms
 from trainer.policy import Policy
 from trainer.policy_unified import chunks
-from trainer.replay import Replayed
+from trainer.replay import Replayed, Texts
+from trainer.shards import whole
 from trainer.train_config import TrainConfig
 from trainer.trajectory import Trajectory
+
+Seen = tuple[Tensor, ...] | None
+"""Velocities (B, W, N, D) of each drawing of a micro-batch; None where nobody was asked"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,29 +48,33 @@ def useful(lessons: Sequence[Lesson], config: TrainConfig) -> list[Lesson]:
 
 def accumulate(
     policy: Policy,
+    masters: Masters,
     lessons: Sequence[Lesson],
     config: TrainConfig,
     averages: Averages,
     scored: int,
     aligned: bool,
 ) -> dict[str, float]:
-    """Adds the gradients of all lessons to the parameters; gives sums over trajectories of each figure.
+    """Adds the gradients of all lessons to the masters; gives sums over trajectories of each figure.
 
     The loss is divided by the number of scored trajectories of the whole update, so that no split changes it.
     """
     sums: dict[str, float] = {}
     shapes = [one.trajectory.shape for one in lessons]
-    for places in chunks(shapes, config.per_device_train_batch_size):
-        part = [lessons[place] for place in places]
-        figures = teach(policy, part, config, averages, aligned, scored)
-        for name, values in figures.items():
-            sums[name] = sums.get(name, 0.0) + float(values.sum())
-            sums[f"{name}.count"] = sums.get(f"{name}.count", 0.0) + len(values)
+    parts = [[lessons[place] for place in places] for places in chunks(shapes, config.per_device_train_batch_size)]
+    stills = look(policy, [[one.trajectory for one in part] for part in parts], config, averages, aligned)
+    for number in range(masters.rounds(len(parts))):
+        if number < len(parts):
+            figures = teach(policy, parts[number], stills[number], config, aligned, scored)
+            for name, values in figures.items():
+                sums[name] = sums.get(name, 0.0) + float(values.sum())
+                sums[f"{name}.count"] = sums.get(f"{name}.count", 0.0) + len(values)
+        masters.collect()
     return sums
 
 
 def teach(
-    policy: Policy, lessons: Sequence[Lesson], config: TrainConfig, averages: Averages, aligned: bool, scored: int
+    policy: Policy, lessons: Sequence[Lesson], still: Still, config: TrainConfig, aligned: bool, scored: int
 ) -> Figures:
     """Adds the gradients of a micro-batch, of texts to one expert and then of images to the other; gives its figures.
 
@@ -74,7 +82,6 @@ def teach(
     layers that are computed again on the way back find the weights as they were.
     """
     trajectories = [one.trajectory for one in lessons]
-    still = look(policy, trajectories, config, averages, aligned)
     parameters = policy.parameters()
     with only(parameters, policy.kinds, "understanding"):
         replayed = policy.replay(trajectories, train=policy.thinks)
@@ -124,29 +131,41 @@ def drawn_terms(
 
 @torch.no_grad()
 def look(
-    policy: Policy, trajectories: Sequence[Trajectory], config: TrainConfig, averages: Averages, aligned: bool
-) -> Still:
-    """What the reference, the slow policy and the average say, each asked only where the loss needs it."""
-    found = stacks(trajectories, config.image, policy.device, policy.sampler.scale)
-    reference = old = average = texts = None
-    if config.image.beta > 0 or (config.text.beta > 0 and policy.thinks):
+    policy: Policy, parts: Sequence[Sequence[Trajectory]], config: TrainConfig, averages: Averages, aligned: bool
+) -> list[Still]:
+    """What the reference, the slow policy and the average say of each micro-batch, asked only where the loss needs it.
+
+    Other weights are put in once for all micro-batches: where they lie in shards, all processes gather them together.
+    """
+    image, written = config.image, config.text.beta > 0 and policy.thinks
+    drawn: list[Seen] = [None] * len(parts)
+    texts: list[tuple[Texts, ...] | None] = [None] * len(parts)
+    old, average = drawn, drawn
+    if image.beta > 0 or written:
         with policy.reference():
-            replayed = policy.replay(trajectories, train=False)
-            texts = replayed.texts if config.text.beta > 0 else None
-            reference = speeds(policy, replayed, found) if config.image.beta > 0 else None
-    if config.image.loss.startswith("nft") or (config.image.loss == "awm" and not aligned):
+            replays = [policy.replay(part, train=False) for part in parts]
+            if written:
+                texts = [one.texts for one in replays]
+            if image.beta > 0:
+                drawn = [see(policy, *pair, config) for pair in zip(parts, replays, strict=True)]
+    if image.loss.startswith("nft") or (image.loss == "awm" and not aligned):
         with swapped(policy.parameters(), averages.old):
-            old = speeds(policy, policy.replay(trajectories, train=False), found)
-    if config.image.loss == "awm" and config.image.beta_ema > 0:
+            old = [see(policy, part, policy.replay(part, train=False), config) for part in parts]
+    if image.loss == "awm" and image.beta_ema > 0:
         with swapped(policy.parameters(), averages.slow):
-            average = speeds(policy, policy.replay(trajectories, train=False), found)
-    return Still(reference, old, average, texts)
+            average = [see(policy, part, policy.replay(part, train=False), config) for part in parts]
+    return [Still(*one) for one in zip(drawn, old, average, texts, strict=True)]
+
+
+def see(policy: Policy, trajectories: Sequence[Trajectory], replayed: Replayed, config: TrainConfig) -> Seen:
+    """The velocities of each drawing of a micro-batch, as the policy is now."""
+    return speeds(policy, replayed, stacks(trajectories, config.image, policy.device, policy.sampler.scale))
 
 
 def take_step(
     policy: Policy,
+    masters: Masters,
     optimiser: torch.optim.Optimizer,
-    launch: Launch,
     config: TrainConfig,
     sums: Mapping[str, float],
 ) -> tuple[bool, float]:
@@ -154,15 +173,15 @@ def take_step(
 
     All processes decide alike, before gradients are clipped (method.md 9.3).
     """
-    parameters = list(policy.parameters().values())
-    launch.sum_gradients(parameters)
-    norm = torch.nn.utils.get_total_norm([one.grad for one in parameters if one.grad is not None])
-    finite = bool(torch.isfinite(norm)) and all(math.isfinite(value) for value in sums.values())
-    if launch.any(not finite):
+    norm = torch.nn.utils.get_total_norm(masters.gradients())
+    length = float(whole(norm))
+    finite = math.isfinite(length) and all(math.isfinite(value) for value in sums.values())
+    if masters.launch.any(not finite):
         optimiser.zero_grad(set_to_none=True)
-        return False, float(norm)
-    torch.nn.utils.clip_grads_with_norm_(parameters, config.max_grad_norm, norm)
+        return False, length
+    torch.nn.utils.clip_grads_with_norm_(masters.tensors.values(), config.max_grad_norm, norm)
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)
+    masters.publish()
     policy.version += 1
-    return True, float(norm)
+    return True, length
