@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
@@ -42,6 +42,8 @@ class Assembly:
 
     job: Job
     model: Model
+    understand: Callable[[], Sequence[Mapping[str, Any]]] | None = None
+    """Asks what the model understands, where a run is to know"""
 
 
 def open_module(kind: str, name: str, registry: Mapping[str, str], given: Mapping[str, Any], maker: str) -> Any:

@@ -6,16 +6,17 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache, partial
 from typing import Any
 
 import tyro
 
 from harness.asked import write_questions
 from harness.assemble import Assembly, Job, build_model
-from harness.ending import DONE, OUTAGE, Preempted
+from harness.ending import DONE, GATE, OUTAGE, Preempted
 from harness.eval_config import CACHE_FLAGS, EvalConfig, check_ranges, offer_data, resolved
 from harness.evaluate import evaluate
 from harness.forecast import forecast, print_forecasts
@@ -23,11 +24,12 @@ from harness.gate import Gate
 from harness.identity import check_same, describe, ending_of, model_arguments, served
 from harness.job import output_folder, prepare, task_names
 from harness.json_lines import hidden, write_json
-from harness.model import Setting
+from harness.model import Model, Setting
 from harness.offline import forbid_connections
 from harness.process import own_device, place_in_launch
 from harness.record import Key, Row, RunRecord
 from harness.refining import build_gate, refine
+from harness.regression import beside, failed, figures, read_understanding, write_understanding
 from harness.run_folder import ResumeError, RunStore
 from harness.seal import sealed
 from harness.settings import read_settings, with_value
@@ -84,7 +86,19 @@ def load(config: EvalConfig, jobs: Sequence[Job], gates: Sequence[Gate | None]) 
     setting = Setting(own_device(config.device), plan, config.trust_remote_code)
     model = build_model(config.model, model_arguments(asdict(config)), setting)
     models = [model if gate is None else refine(config, gate, model) for gate in gates]
-    return [Assembly(job, one) for job, one in zip(jobs, models, strict=True)]
+    asked = asking(config, model)
+    return [Assembly(job, one, asked) for job, one in zip(jobs, models, strict=True)]
+
+
+def asking(config: EvalConfig, model: Model) -> Callable[[], Sequence[Mapping[str, Any]]] | None:
+    """Asks the model once what it understands, whatever number of tasks; ValueError for a model that cannot answer."""
+    if not config.regress:
+        return None
+    from harness.understanding import check_tasks, reader_of, understand
+
+    check_tasks(config.regress)
+    reader_of(model)
+    return cache(partial(understand, model, config.regress))
 
 
 def preempt(number: int, _frame: object) -> None:
@@ -94,7 +108,7 @@ def preempt(number: int, _frame: object) -> None:
 
 def draft(config: EvalConfig, name: str, assembly: Assembly, argv: list[str]) -> dict[str, Any]:
     """run.json of one task as it would begin now."""
-    paths = {one: str(getattr(config, one) or "") for one in ("output_path", "data", "use_cache")}
+    paths = {one: str(getattr(config, one) or "") for one in ("output_path", "data", "use_cache", "baseline")}
     settings = {**asdict(config), **paths, "task": name}
     run: dict[str, Any] = hidden(describe(assembly, settings, ["eval", *argv]), secrets())
     return run
@@ -145,13 +159,16 @@ def carry_out(config: EvalConfig, assembly: Assembly, store: RunStore, run: dict
         if store.rank == 0:
             write_questions(store.path, assembly.job.samples)
         make_all(config, assembly, store)
+        if store.rank == 0 and assembly.understand is not None:
+            write_understanding(store.path, beside(assembly.understand(), config.baseline))
         last = store.finish(keys(assembly))
         if not last:
             return None
         verdicts = list(store.verdicts().values())
-        results = summarise(run, list(store.rows().values()), verdicts)
+        understanding = figures(read_understanding(store.path), config.margin)
+        results = {**summarise(run, list(store.rows().values()), verdicts), "understanding": understanding}
         write_json(store.path / "results.json", results)
-        code = DONE if is_whole(config, results) else OUTAGE
+        code = OUTAGE if not is_whole(config, results) else GATE if failed(understanding) else DONE
         ending = {"verifier": {**run["verifier"], "served": served(verdicts)}, "exit_code": code}
         ending["status"] = results["status"]
         return RunRecord({**run, **ending}, results)

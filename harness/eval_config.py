@@ -89,6 +89,12 @@ class EvalConfig:
     missing: Literal["exclude", "official", "zero"] = "exclude"
     """What has no value: left out and held to --min-coverage; for parity alone, as the official script has it, or
     counted as the worst there is."""
+    regress: str = ""
+    """Ask what the model understands as well, through lm-eval: scenes-vqa, files of questions, or tasks of lm-eval."""
+    baseline: Path | None = None
+    """A run folder that --regress was asked in before: the same documents are compared, with a gate that exits 3."""
+    margin: float = 1.0
+    """Points of understanding that may be lost at most."""
     resume: Literal["auto", "none"] = "auto"
     """Go on with what the folder holds of this very run, or refuse a folder that holds any."""
     dry_run: bool = False
@@ -126,6 +132,19 @@ def check_ranges(config: EvalConfig) -> None:
     if not 0.0 <= config.min_coverage <= 1.0:
         raise ValueError(f"--min-coverage must lie between 0 and 1, not {config.min_coverage}")
     check_refine(config)
+    check_regress(config)
+
+
+def check_regress(config: EvalConfig) -> None:
+    """ValueError for a gate of understanding that could not be judged."""
+    if config.margin <= 0.0:
+        raise ValueError(f"--margin must be above 0 points, not {config.margin:g}")
+    if config.baseline is None:
+        return
+    if not config.regress:
+        raise ValueError("--baseline is what --regress compares with, which is not asked for: --regress scenes-vqa")
+    if not (config.baseline / "understanding.jsonl").is_file():
+        raise ValueError(f"{config.baseline} holds no understanding.jsonl; run it with --regress first")
 
 
 def check_refine(config: EvalConfig) -> None:

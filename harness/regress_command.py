@@ -13,7 +13,6 @@ from harness.ending import DONE, GATE, SaveError
 
 if TYPE_CHECKING:
     from harness.change import Change
-    from harness.understanding import Local
 
 OWN = ("tiny", "bagel")
 """Unified models, which lm-eval asks through our own class; any other name is one of lm-eval's own models."""
@@ -37,6 +36,10 @@ class RegressConfig:
     """Points that may be lost at most: exit 3 unless that is shown for every task."""
     limit: Annotated[int | None, tyro.conf.arg(aliases=["-L"])] = None
     """Only the first documents of each task."""
+    include_path: tuple[Path, ...] = ()
+    """Folders with tasks of your own in lm-eval's YAML; naming one can run code, so --allow-task-code is needed."""
+    allow_task_code: bool = False
+    """Let the tasks of --include-path import Python."""
     device: str = "cpu"
     """Torch device of the model."""
 
@@ -48,6 +51,11 @@ def main(arguments: list[str]) -> int:
         raise ValueError(f"--margin must be above 0 points, not {config.margin}")
     if config.limit is not None and config.limit < 1:
         raise ValueError(f"--limit must be at least 1 document, not {config.limit}")
+    if config.include_path and not config.allow_task_code:
+        raise ValueError("a task of --include-path can import Python: say --allow-task-code if you trust the folder")
+    for folder in config.include_path:
+        if not folder.is_dir():
+            raise ValueError(f"--include-path names no folder: {folder}")
     from harness.regression import by_task, read_understanding, write_understanding
 
     before = read_understanding(config.against) if config.against else []
@@ -67,38 +75,21 @@ def main(arguments: list[str]) -> int:
 
 def measured(config: RegressConfig) -> list[dict[str, Any]]:
     """The rows of all tasks."""
-    from harness.understanding import language_model, measure
+    from harness.understanding import find_task, measure, split, understand
 
-    with tempfile.TemporaryDirectory() as scratch:
-        tasks = [local_task(name.strip(), Path(scratch)) for name in config.task.split(",") if name.strip()]
-        if not tasks:
-            raise ValueError("--task names no task; scenes-vqa is always there")
-        if config.model not in OWN:
-            return measure(config.model, tasks, config.model_args, limit=config.limit)
-        from harness.arguments import parse_arguments
-        from harness.assemble import build_model
-        from harness.bagel.unified import Unified
-        from harness.model import Setting
-        from harness.reader import Reader
+    if config.model not in OWN:
+        with tempfile.TemporaryDirectory() as scratch:
+            tasks = [find_task(name, Path(scratch)) for name in split(config.task)]
+            return measure(
+                config.model, tasks, config.model_args, limit=config.limit, folders=config.include_path,
+                device=config.device,
+            )  # fmt: skip
+    from harness.arguments import parse_arguments
+    from harness.assemble import build_model
+    from harness.model import Setting
 
-        model = build_model(config.model, parse_arguments(config.model_args), Setting(config.device))
-        if not isinstance(model, Unified):
-            raise ValueError(f"the model {config.model!r} writes no words with these arguments")
-        return measure(language_model(Reader(model)), tasks, modules=[model.bagel], limit=config.limit)
-
-
-def local_task(name: str, scratch: Path) -> Local | str:
-    """The embedded world's task, a task in a file, or the name of a task of lm-eval."""
-    from harness.understanding import SCENES, Local, read_task, write_scenes
-
-    if name == SCENES:
-        return write_scenes(scratch, 312)
-    if name.endswith((".jsonl", ".json")):
-        if not Path(name).is_file():
-            raise ValueError(f"there is no file {name}")
-        read_task(Path(name))
-        return Local(Path(name).stem, Path(name))
-    return name
+    model = build_model(config.model, parse_arguments(config.model_args), Setting(config.device))
+    return understand(model, config.task, config.limit, config.include_path)
 
 
 def judge(before: list[dict[str, Any]], after: list[dict[str, Any]], margin: float) -> int:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.change import Change
+import numpy as np
+
+from harness.change import Change, judged
 from harness.comparison import difference, pair
 from harness.ending import Damaged
 from harness.json_lines import json_line, read_lines, replace_text
 
 FILE = "understanding.jsonl"
 NEEDED = ("task", "doc_id", "doc_hash", "metric", "value")
+MARGIN = 1.0
+"""Points that may be lost where nobody says otherwise."""
 Rows = Iterable[Mapping[str, Any]]
 
 
 def write_understanding(folder: Path, rows: Rows) -> None:
-    """One line a document and metric."""
-    replace_text(folder / FILE, "".join(json_line({name: row[name] for name in NEEDED}) for row in rows))
+    """One line a document and metric; `before` where a baseline was asked for."""
+    kept = (*NEEDED, "before")
+    replace_text(folder / FILE, "".join(json_line({name: row[name] for name in kept if name in row}) for row in rows))
 
 
 def read_understanding(folder: Path) -> list[dict[str, Any]]:
@@ -59,3 +65,67 @@ def change(name: str, before: Mapping[str, float], after: Mapping[str, float]) -
         name, float(pairs.before.sum()) / both, float(pairs.after.sum()) / both, found, len(pairs.prompts),
         flipping=flipping,
     )  # fmt: skip
+
+
+def beside(rows: Rows, baseline: Path | None) -> list[dict[str, Any]]:
+    """The rows, each with the value `before` that a baseline has of the same document, or None."""
+    known = {identity(one): one["value"] for one in read_understanding(baseline)} if baseline else {}
+    return [{**one, "before": known.get(identity(one))} for one in rows]
+
+
+def identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Which value a row holds."""
+    return tuple(row[name] for name in ("task", "doc_id", "doc_hash", "metric"))
+
+
+def figures(rows: Sequence[Mapping[str, Any]], margin: float) -> dict[str, Any] | None:
+    """results.json's `understanding`: of each task and metric its value, and its change where there is a baseline."""
+    if not rows:
+        return None
+    before = [{**one, "value": one["before"]} for one in rows if one.get("before") is not None]
+    found = {one.name: one for one in judged(changes(before, rows), margin)} if before else {}
+    return {name: figure(list(values.values()), found.get(name)) for name, values in sorted(by_task(rows).items())}
+
+
+def figure(values: Sequence[float], change: Change | None) -> dict[str, Any]:
+    """Mean over documents with its standard error; `passed` is None where nothing was compared."""
+    count = len(values)
+    told: dict[str, Any] = {
+        "value": math.fsum(values) / count,
+        "se": float(np.std(values, ddof=1)) / math.sqrt(count) if count > 1 else None,
+        "n": count,
+        "difference": None,
+        "interval": None,
+        "p": None,
+        "gate": None,
+        "passed": None,
+    }
+    if change is None:
+        return told
+    around = change.difference.interval
+    return {
+        **told,
+        "difference": change.difference.value,
+        "interval": {"low": around.low, "high": around.high} if around else None,
+        "p": change.adjusted,
+        "gate": change.gate,
+        "passed": change.gate == "passed",
+    }
+
+
+def failed(understanding: Mapping[str, Any] | None) -> bool:
+    """Whether a task was compared and its gate not passed."""
+    return any(one["passed"] is False for one in (understanding or {}).values())
+
+
+def told(understanding: Mapping[str, Any]) -> list[str]:
+    """`scenes-vqa exact_match: 0.912 over 624 documents; -0.007 [-0.020, +0.006]: not shown`"""
+    lines = []
+    for name, one in understanding.items():
+        line = f"{name}: {one['value']:.3f} over {one['n']} documents"
+        if one["gate"] is not None:
+            around = one["interval"]
+            reach = f" [{around['low']:+.3f}, {around['high']:+.3f}]" if around else ""
+            line += f"; {one['difference']:+.3f}{reach}: {one['gate']}"
+        lines.append(line)
+    return lines

@@ -10,6 +10,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from harness.json_lines import read_lines
+from harness.regression import MARGIN, figures, read_understanding
 from harness.stored_picture import stored_picture
 from harness.stored_run import StoredRun, open_run
 from harness.summary import planned_keys, summarise
@@ -23,7 +24,9 @@ def check_run(folder: Path) -> Report:
     run = open_run(folder)
     rows, verdicts = run.rows(), run.verdicts()
     faults = [*misshapen(run), *unasked(run), *unseen(run, rows.values())]
-    made = json.loads(json.dumps(summarise(run.run, list(rows.values()), list(verdicts.values()))))
+    results = summarise(run.run, list(rows.values()), list(verdicts.values()))
+    understanding = figures(read_understanding(folder), run.run["config"].get("margin", MARGIN))
+    made = json.loads(json.dumps({**results, "understanding": understanding}))
     changed = [name for name, value in made.items() if value != run.results.get(name)]
     faults += [f"results.json: {name} is not what run.json and the rows make" for name in changed]
     pictures = sum(row["image"] is not None for row in rows.values())

@@ -14,6 +14,7 @@ from rich.table import Table
 from harness.missing import counts_as_nothing
 from harness.protocol import protocol_of, shown_task
 from harness.refinement_table import print_refinement
+from harness.regression import told
 
 WIDTH = 120
 """Columns of output that goes to a file or a pipe."""
@@ -101,6 +102,8 @@ def print_results(run: Mapping[str, Any], results: Mapping[str, Any], folder: st
         console.print(f"headline withheld: {results['withheld']}", style="bold")
     if results["refinement"] is not None:
         print_refinement(console, results["refinement"])
+    for line in told(results["understanding"] or {}):
+        console.print(f"understanding {line}", soft_wrap=True)
     console.print(f"run folder: {folder}", soft_wrap=True, highlight=False)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,17 +11,22 @@ from typing import Any
 
 from PIL import Image
 
+from harness.bagel.unified import Unified
 from harness.ending import Damaged
-from harness.extra import extra
+from harness.extra import extra, first_line
 from harness.identity import hash_of
 from harness.json_lines import json_line, read_lines, replace_text
+from harness.model import Model
 from harness.picture import picture_name
 from harness.reader import Reader
+from harness.refining_model import RefiningModel
 from harness.undisturbed import undisturbed
 from tasks.registry import unknown
 
 SCENES = "scenes-vqa"
 """The embedded world's own task."""
+SCENES_ASKED = 312
+"""Scenes of the evaluation split, two questions each."""
 MOST = 8
 """Tokens of an answer."""
 KEYS = {"id", "image", "question", "answer", "choices"}
@@ -139,18 +145,37 @@ def write_scenes(folder: Path, count: int) -> Local:
 
 
 def measure(
-    model: Any, tasks: Sequence[Local | str], arguments: str = "", modules: Sequence[Any] = (), limit: int | None = None
+    model: Any,
+    tasks: Sequence[Local | str],
+    arguments: str = "",
+    modules: Sequence[Any] = (),
+    limit: int | None = None,
+    folders: Sequence[Path] = (),
+    device: str | None = None,
 ) -> list[dict[str, Any]]:
-    """One row a document and metric; `model` is an LM or the name of one of lm-eval's own, with its arguments."""
+    """One row a document and metric; `model` is an LM or the name of one of lm-eval's own, with its arguments.
+
+    A name is looked for in `folders` of lm-eval's YAML where there are any, else among the tasks that lm-eval brings.
+    """
     evaluator, manager = extra("lm_eval", "lmeval"), extra("lm_eval.tasks", "lmeval").TaskManager
+    named = [one for one in tasks if isinstance(one, str)]
+    found = manager(include_path=[str(one) for one in folders] or None, include_defaults=bool(named) and not folders)
+    for name in named:
+        if name not in found.all_tasks:
+            raise ValueError(unknown("task of lm-eval", name, found.all_tasks))
     given = [one if isinstance(one, str) else one.config() for one in tasks]
-    with undisturbed(*modules):
-        found = evaluator.simple_evaluate(
-            model=model, model_args=arguments or None, tasks=given, limit=limit, bootstrap_iters=0, log_samples=True,
-            task_manager=manager(include_defaults=any(isinstance(one, str) for one in tasks)),
-            random_seed=None, numpy_random_seed=None, torch_random_seed=None,
-        )  # fmt: skip
-    return [row for name, samples in found["samples"].items() for sample in samples for row in rows_of(name, sample)]
+    try:
+        with undisturbed(*modules):
+            told = evaluator.simple_evaluate(
+                model=model, model_args=arguments or None, tasks=given, limit=limit, bootstrap_iters=0,
+                log_samples=True, task_manager=found, device=device,
+                random_seed=None, numpy_random_seed=None, torch_random_seed=None,
+            )  # fmt: skip
+    except OSError as error:  # data or weights that are neither here nor to be fetched
+        raise ValueError(
+            f"lm-eval could not load {', '.join(map(str, named)) or 'its data'}: {first_line(error)}"
+        ) from error
+    return [row for name, samples in told["samples"].items() for sample in samples for row in rows_of(name, sample)]
 
 
 def rows_of(task: str, sample: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -160,3 +185,51 @@ def rows_of(task: str, sample: Mapping[str, Any]) -> list[dict[str, Any]]:
         {"task": task, "doc_id": sample["doc_id"], "doc_hash": document, "metric": name, "value": float(sample[name])}
         for name in sample["metrics"]
     ]
+
+
+def check_tasks(names: str) -> None:
+    """ValueError names a file that is not there or not what it should be, or that lm-eval is missing."""
+    extra("lm_eval", "lmeval")
+    stock = [name for name in split(names) if find_task(name, None) == name and name != SCENES]
+    known = extra("lm_eval.tasks", "lmeval").TaskManager().all_tasks if stock else []
+    for name in stock:
+        if name not in known:
+            raise ValueError(unknown("task of lm-eval", name, known))
+
+
+def split(names: str) -> list[str]:
+    """The names between commas; ValueError where there is none."""
+    found = [name.strip() for name in names.split(",") if name.strip()]
+    if not found:
+        raise ValueError(f"no task of understanding is named; {SCENES} is always there")
+    return found
+
+
+def find_task(name: str, scratch: Path | None) -> Local | str:
+    """The embedded world's task, written to `scratch` where it is needed, a task in a file, or one of lm-eval's."""
+    if name == SCENES:
+        return write_scenes(scratch, SCENES_ASKED) if scratch else name
+    if name.endswith((".jsonl", ".json")):
+        if not Path(name).is_file():
+            raise ValueError(f"there is no file {name}")
+        read_task(Path(name))
+        return Local(Path(name).stem, Path(name))
+    return name
+
+
+def reader_of(model: Model) -> Reader:
+    """The model as one that reads and answers; ValueError for a model that writes no words."""
+    drawn = model.model if isinstance(model, RefiningModel) else model
+    if not isinstance(drawn, Unified):
+        raise ValueError(f"the model {model.id} writes no words, so what it understands cannot be asked")
+    return Reader(drawn)
+
+
+def understand(
+    model: Model, names: str, limit: int | None = None, folders: Sequence[Path] = ()
+) -> list[dict[str, Any]]:
+    """One row a document and metric; random states and train flags are as before."""
+    reader = reader_of(model)
+    with tempfile.TemporaryDirectory() as scratch:
+        tasks = [find_task(name, Path(scratch)) for name in split(names)]
+        return measure(language_model(reader), tasks, modules=[reader.model.bagel], limit=limit, folders=folders)

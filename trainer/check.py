@@ -45,6 +45,7 @@ def check_config(config: TrainConfig) -> None:
     if not forward:
         check_noise(config, window)
     check_trackers(config.report_to)
+    check_regress(config)
     if config.mode != "rt2i" and config.refine.init_images < 1:
         raise ValueError("refine.init_images must be at least 1: a refinement needs a picture to start from")
     if config.mode != "rt2i" and not config.think and config.refine.rounds > 1:
@@ -84,3 +85,19 @@ def check_noise(config: TrainConfig, window: Window) -> None:
     for place in range(window.low, window.high):
         if transition(section.kernel, sigmas, place, section.eta).deviation <= 0.0:
             raise ValueError(f"transition {place} of the window carries no noise under the kernel {section.kernel!r}")
+
+
+def check_regress(config: TrainConfig) -> None:
+    """ValueError for a measurement of understanding that would never be made or judged."""
+    section = config.held_out
+    if not section.regress:
+        return
+    if not config.eval_steps:
+        raise ValueError("held_out.regress is asked at every held-out evaluation, and eval_steps 0 makes none")
+    if config.model == "diffusers":
+        raise ValueError("held_out.regress asks a model that writes: a diffusers pipeline understands no question")
+    if section.margin <= 0.0:
+        raise ValueError(f"held_out.margin must be above 0 points, not {section.margin:g}")
+    from harness.understanding import check_tasks
+
+    check_tasks(section.regress)

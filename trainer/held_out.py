@@ -10,15 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from harness.assemble import Assembly, Job, build_reward, build_verifier, choose_plan, load_task
-from harness.eval_command import begin, carry_out, keys
+from harness.eval_command import asking, begin, carry_out, keys
 from harness.eval_config import EvalConfig
 from harness.identity import describe, task_hash
 from harness.model import Model
+from harness.regression import FILE
 from harness.run_folder import RunStore
 from reward.verifier import Verifier
 from tasks.sample import Sample
 from trainer.overlap import prompt_overlap
 from trainer.train_config import TrainConfig
+
+FIRST = "step-000000"
+"""The evaluation before the first update."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ def evaluate_policy(
     place: tuple[int, int],
 ) -> dict[str, Any] | None:
     """results.json of the policy after some updates; None in the processes that did not finish the run."""
+    before = config.output_dir / "held_out" / FIRST
     settings = EvalConfig(
         model=config.model,
         model_args=json.dumps(dict(config.model_args)),
@@ -81,11 +86,14 @@ def evaluate_policy(
         batch_size=config.held_out.batch_size,
         device=config.device,
         verbosity="quiet",
+        regress=config.held_out.regress,
+        baseline=before if (before / FILE).is_file() else None,
+        margin=config.held_out.margin,
     )
-    assembly = Assembly(job, model)
+    assembly = Assembly(job, model, asking(settings, model))
     store = RunStore(out, *place)
     store.probe()
-    flags = {**asdict(settings), "output_path": str(out)}
+    flags = {**asdict(settings), "output_path": str(out), "baseline": str(settings.baseline or "")}
     run = {**describe(assembly, flags, ["train"]), "kind": "held_out", "training": dict(training)}
     record = carry_out(settings, assembly, store, begin(settings, store, run, keys(assembly)))
     return None if record is None else dict(record.results)

@@ -14,8 +14,10 @@ import yaml
 from accelerate import Accelerator
 
 from harness.arguments import parse_arguments
-from harness.ending import DONE
+from harness.ending import DONE, GATE
 from harness.json_lines import write_json
+from harness.regression import failed, told
+from harness.stored_run import read_object
 from trainer.build import build_assignment, build_run, learning_rates, training_task
 from trainer.checkpoint import find_checkpoint, read_checkpoint
 from trainer.cost import cost_lines
@@ -98,8 +100,7 @@ def main(arguments: list[str]) -> int:
         signal.signal(number, stop.ask)
     with run.log.progress:
         why = train(run, stop)
-    finish(run, why)
-    return DONE
+    return finish(run, why)
 
 
 def read_flags(flags: TrainFlags) -> TrainConfig:
@@ -127,16 +128,26 @@ def begin(run: Run, warnings: tuple[str, ...], quiet: bool) -> None:
             print(line, file=sys.stderr)
 
 
-def finish(run: Run, why: str) -> None:
-    """The curves, and a summary of how training went."""
+def finish(run: Run, why: str) -> int:
+    """The curves, and a summary of how training went; 3 where understanding was lost or may have been."""
     run.log.plot()
     if run.config.report_to:
         run.log.accelerator.end_training()
     if not run.launch.first:
-        return
+        return DONE
     history = run.progress.history
     summary = {"ended": why, "updates": run.progress.step, "held_out": history}
     write_json(run.out / "training.json", json.loads(json.dumps(summary).replace("-Infinity", "null")))
     print(f"{why} after {run.progress.step} updates; {run.out}")
     if len(history) > 1:
         print(f"held out: {history[0]['held_out']:.3f} before, {history[-1]['held_out']:.3f} now")
+    return last_gate(run)
+
+
+def last_gate(run: Run) -> int:
+    """Prints what the last evaluation says of understanding, where it was asked."""
+    last = sorted((run.out / "held_out").glob("step-*/results.json"))
+    understanding = read_object(last[-1])["understanding"] if last and run.config.held_out.regress else None
+    for line in told(understanding or {}):
+        print(f"understanding {line}")
+    return GATE if failed(understanding) else DONE

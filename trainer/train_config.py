@@ -134,6 +134,11 @@ class HeldOutConfig:
     batch_size: int = 64
     use_ema: bool = False
     """Whether the averaged weights are evaluated."""
+    regress: str = ""
+    """Understanding asked through lm-eval at every evaluation and compared with that before training: scenes-vqa, files
+    of questions, or tasks of lm-eval. The command ends with 3 where the last of them does not pass."""
+    margin: float = 1.0
+    """Points of understanding that may be lost at most."""
     patience: int = 3
     """Evaluations in a row with the trained reward rising and the held-out one falling, after which training stops."""
 
