@@ -156,3 +156,10 @@ def test_a_new_task_does_not_get_the_arguments_of_the_old_one() -> None:
     assert read_recipe([recipe], ["task=questions", "task_args={path: mine.jsonl}"]).task_args == {"path": "mine.jsonl"}
     named = read_recipe([recipe], [], {"task": "mine.jsonl", "model_args": {"points": 9}})
     assert (named.task_args, named.model_args) == ({}, {"guidance": 1.0, "points": 9})
+
+
+def test_a_tracker_that_is_not_installed_is_one_sentence_with_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainer.check.find_spec", lambda package: None)
+    for name, brings in (("tensorboard", r"'image-harness\[tracking\]'"), ("wandb", "wandb")):
+        with pytest.raises(ValueError, match=f"report_to {name} needs the package {name}; `pip install {brings}`"):
+            check_config(read_recipe([], [f"report_to=[{name}]"]))

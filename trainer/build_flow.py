@@ -48,6 +48,8 @@ def flow_policy(config: TrainConfig, model: DiffusersModel, sampler: Sampler) ->
     device = next(model.pipeline.transformer.parameters()).device
     embeddings = Embeddings(family, device, facts, embeddings_folder())
     rows = config.rollout_batch_size
+    if config.gradient_checkpointing:
+        model.pipeline.transformer.enable_gradient_checkpointing()
     return FlowPolicy(model, family, module.TARGETS, sampler, embeddings, low, rows, config.seed, config.bf16)
 
 

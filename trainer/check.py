@@ -13,6 +13,8 @@ from trainer.window import Window
 
 TRACKERS = {"tensorboard": ("tensorboard", "tensorboardX"), "wandb": ("wandb",)}
 """What `report_to` may name, and the packages that serve it."""
+BRINGS = {"tensorboard": "'image-harness[tracking]'", "wandb": "wandb"}
+"""What pip installs for it."""
 COUNTS = ("prompts_per_step", "max_steps", "num_iterations", "rollout_batch_size", "per_device_train_batch_size")
 """Keys that are numbers of at least 1."""
 
@@ -68,7 +70,7 @@ def check_trackers(names: Sequence[str]) -> None:
         if name not in TRACKERS:
             raise ValueError(unknown("tracker in report_to", name, TRACKERS))
         if not any(find_spec(package) for package in TRACKERS[name]):
-            raise ValueError(f"report_to {name} needs the package {TRACKERS[name][0]}: pip install {TRACKERS[name][0]}")
+            raise ValueError(f"report_to {name} needs the package {name}; `pip install {BRINGS[name]}` brings it")
 
 
 def check_noise(config: TrainConfig, window: Window) -> None:

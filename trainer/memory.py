@@ -14,6 +14,7 @@ from harness.bagel.schedule import sigma_grid
 from harness.bagel.size import count_parameters
 from harness.model_tiny import SHIPPED, read_config
 from tasks.scene import SIDE
+from trainer.memory_flow import flow_memory
 from trainer.train_config import TrainConfig
 
 ASKED, PROMPT = 160, 128
@@ -69,6 +70,8 @@ def update_memory(config: TrainConfig, shape: BagelConfig) -> tuple[Memory, Memo
 
 def memory_lines(config: TrainConfig) -> list[tuple[str, str]]:
     """Names and sizes for `harness train --plan`; none for a model whose memory is not known."""
+    if config.model == "diffusers":
+        return flow_lines(config)
     shape = shape_of(config)
     if shape is None:
         return []
@@ -77,3 +80,15 @@ def memory_lines(config: TrainConfig) -> list[tuple[str, str]]:
              ("memory of a training step", learning.total),
              ("  trained numbers, activations", learning.training)]  # fmt: skip
     return [(name, f"{size / GIB:.2f} GiB") for name, size in found]
+
+
+def flow_lines(config: TrainConfig) -> list[tuple[str, str]]:
+    """The same of a pipeline, once it is in a folder."""
+    found = flow_memory(config)
+    if found is None:
+        return []
+    learning = found.weights + found.trained + found.activations
+    rows = [("memory of the weights", found.weights), ("memory of a rollout", found.weights + found.rollout),
+            ("memory of a training step", learning),
+            ("  trained numbers", found.trained), ("  activations", found.activations)]  # fmt: skip
+    return [(name, f"{size / GIB:.2f} GiB") for name, size in rows]

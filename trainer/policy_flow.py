@@ -185,16 +185,8 @@ class FlowPolicy:
         scene: Scene = replayed.contexts[drawing]
         rows, each = latents.shape[:2]
         conditions = [one for one in scene.conditions for _ in range(each)]
-        try:
-            with self.computing():
-                found = self.speed(latents.flatten(0, 1), sigmas.flatten(), conditions, scene.layout, guidance)
-        except RuntimeError as error:
-            if not out_of_memory(error):
-                raise
-            raise ValueError(
-                f"out of memory with {rows} x {each} evaluations of {scene.layout.shape[0]} tokens in one forward; "
-                "try a smaller per_device_train_batch_size or sampler.window_size, bf16: true, a smaller size"
-            ) from None
+        with self.computing():
+            found = self.speed(latents.flatten(0, 1), sigmas.flatten(), conditions, scene.layout, guidance)
         return found.view(rows, each, *found.shape[1:])
 
     def speed(

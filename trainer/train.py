@@ -15,6 +15,7 @@ from trainer.held_out import evaluate_policy, hacked, headline
 from trainer.marks import Batch
 from trainer.parity import check_parity
 from trainer.run import Run, save
+from trainer.scarcity import told_scarcity
 from trainer.update import accumulate, take_step, useful
 
 
@@ -25,11 +26,13 @@ def train(run: Run, stopped: Callable[[], bool] = lambda: False) -> str:
         run.log.add(progress.step, before, {})
     while progress.step < config.max_steps:
         step = progress.step
-        batch = collect(run.ground, step)
-        if resumed or (config.parity_steps and step % config.parity_steps == 0):
-            resumed = not gate(run, batch)
+        with told_scarcity(config, "rollout"):
+            batch = collect(run.ground, step)
         refuse_outage(run, batch)
-        figures, seconds = learn(run, batch)
+        with told_scarcity(config, "update"):
+            if resumed or (config.parity_steps and step % config.parity_steps == 0):
+                resumed = not gate(run, batch)
+            figures, seconds = learn(run, batch)
         progress.step += 1
         progress.recent += [figures["reward"]] if "reward" in figures else []
         if config.sample_steps and step % config.sample_steps == 0:
