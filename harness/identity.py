@@ -86,6 +86,8 @@ def about_task(task: Task, samples: Sequence[Sample], images: int) -> dict[str, 
 def name_with(name: str, verifier: Verifier, reward: Reward) -> str:
     """The task's name; with a model that its figures were not made with it is another task, named after both."""
     stand_in = verifier.record.get("stand_in") or reward.record.get("stand_in")
+    if reward.record.get("reading") == "compbench":  # its detector, UniDet, is none of ours
+        stand_in = stand_in or verifier.record.get("detector", {}).get("family")
     return f"{name}@{stand_in}" if stand_in else name
 
 

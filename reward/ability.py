@@ -40,7 +40,9 @@ NEEDS = {
     "detector": "objects",
     "readback": "likelihood",
 }
-"""What each kind of reward asks; `questions` with the reading `cosine` asks for a likeness."""
+"""What each kind of reward asks."""
+READ = {"cosine": "likeness", "nearest": "text"}
+"""What `questions` asks instead with some readings."""
 READERS: Mapping[str, Callable[[str], object]] = {"pixels": read_question}
 """Verifiers that know the wording of some questions alone, with what gives None for any other."""
 
@@ -74,7 +76,7 @@ def check_task(task: Task, verifier: Verifier | Several) -> None:
     """ValueError where a verifier of a task's reward, or of a part of it, can answer none of its questions."""
     for name, spec in parts_of(task.reward).items():
         own = verifier.of(name) if isinstance(verifier, Several) else verifier
-        need = "likeness" if spec.reading == "cosine" else NEEDS.get(spec.kind)
+        need = READ.get(spec.reading) or NEEDS.get(spec.kind)
         if need is None:
             continue  # the reward itself complains about its kind
         asker = f"task {task.name!r}" + (f" in the part {name!r}" if name else "")

@@ -66,13 +66,25 @@ class ColourReader(Protocol):
         ...
 
 
+class DepthReader(Protocol):
+    """Knows how near things are."""
+
+    def depths(self, image: Image, boxes: Sequence[Box], swapped: bool) -> list[float]:
+        """The mean in each box, 0 far to 1 near."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a detector is asked: classes, those whose colour is wanted as well, and whether depth is."""
+    """What a detector is asked: classes, those whose colour is wanted as well, and whether depth is.
+
+    `swapped` wants depth by the released code of T2I-CompBench, which takes x for y in the map of depths.
+    """
 
     classes: tuple[str, ...]
     coloured: tuple[str, ...] = ()
     depth: bool = False
+    swapped: bool = False
 
     def text(self) -> str:
         """As a query's text."""
@@ -80,7 +92,7 @@ class Wanted:
         if self.coloured:
             asked["coloured"] = list(self.coloured)
         if self.depth:
-            asked["depth"] = True
+            asked["depth"] = "swapped" if self.swapped else True
         return json.dumps(asked)
 
 
@@ -93,7 +105,8 @@ def read_wanted(text: str) -> Wanted | None:
     if not isinstance(asked, dict) or not isinstance(asked.get("detect"), list):
         return None
     coloured = asked.get("coloured", [])
-    return Wanted(tuple(map(str, asked["detect"])), tuple(map(str, coloured)), bool(asked.get("depth", False)))
+    depth = asked.get("depth", False)
+    return Wanted(tuple(map(str, asked["detect"])), tuple(map(str, coloured)), bool(depth), depth == "swapped")
 
 
 def write_detections(found: Sequence[Detection], others: int = 0) -> str:

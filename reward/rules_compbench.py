@@ -43,8 +43,13 @@ def centre(box: Box) -> tuple[float, float]:
     return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
 
 
-def position(relation: str, first: Box, second: Box) -> float:
-    """How well two boxes stand in a relation of the plane, 0 to 1; y grows downwards."""
+def position(relation: str, first: Box, second: Box, official: bool = False) -> float:
+    """How well two boxes stand in a relation of the plane, 0 to 1; y grows downwards.
+
+    The released code does not know `on top of` here, which prompts of `complex` say.
+    """
+    if relation == "on top of":
+        return 0.0 if official else position("on the top of", first, second)
     (x_first, y_first), (x_second, y_second) = centre(first), centre(second)
     right, down = x_second - x_first, y_second - y_first
     wide, high = abs(right), abs(down)
@@ -73,14 +78,16 @@ def behind(relation: str, first: Detection, second: Detection, official: bool) -
     return min(overlap / OVERLAP_3D, 1.0)
 
 
-def spatial(fact: Mapping[str, Any], found: Sequence[Detection]) -> float:
-    """A quarter of each confidence and half the position; below .5 nothing."""
+def spatial(fact: Mapping[str, Any], found: Sequence[Detection], official: bool = False) -> float:
+    """A quarter of each confidence and half the position; below .5 nothing, as for a prompt without two objects."""
+    if len(fact["objects"]) != 2:
+        return 0.0
     names = [PEOPLE.get(one, one) for one in fact["objects"]]
     pair = [next((one for one in found if PEOPLE.get(one.class_name, one.class_name) == name), None) for name in names]
     first, second = pair
     value = sum(0.25 * one.score for one in pair if one is not None)
     if first is not None and second is not None:
-        value += 0.5 * position(fact["relation"], first.box, second.box)
+        value += 0.5 * position(fact["relation"], first.box, second.box, official)
     return value if value >= LEAST else 0.0
 
 
@@ -150,7 +157,7 @@ class CompBenchRules:
         known = PEOPLE if sample.reference["kind"] == "spatial" else SYNONYMS
         deep = sample.reference["kind"] == "3d_spatial"
         names = [one if deep else known.get(one, one) for one in sample.reference["objects"]]
-        return Wanted(tuple(dict.fromkeys(names)), depth=deep)
+        return Wanted(tuple(dict.fromkeys(names)), depth=deep, swapped=deep and self.official)
 
     def judge(self, sample: Sample, detections: Sequence[Detection]) -> dict[str, tuple[float, str]]:
         """The value of each question; the first one's answer is what was found."""
@@ -158,7 +165,7 @@ class CompBenchRules:
         if fact["kind"] == "numeracy":
             values = numeracy(fact, found)
         elif fact["kind"] == "spatial":
-            values = {"relation": spatial(fact, found)}
+            values = {"relation": spatial(fact, found, self.official)}
         else:
             values = {"relation": spatial_3d(fact, found, self.official)}
         told = [write_detections(found), *[""] * (len(values) - 1)]

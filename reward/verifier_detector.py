@@ -1,4 +1,7 @@
-"""detector: finds objects in pictures, their boxes and colours (GenEval); any transformers or ONNX detector."""
+"""detector: finds objects in pictures, their boxes, colours and depth (GenEval, T2I-CompBench++).
+
+Any transformers or ONNX detector, with a CLIP for colours and a depth estimator, both loaded when first asked.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from reward.detection import ColourReader, Detection, Detector, Wanted, read_wanted, write_detections
+from reward.detection import Box, ColourReader, DepthReader, Detection, Detector, Wanted, read_wanted, write_detections
 from reward.verifier import Query, Reply
+
+DEPTH = "Intel/dpt-hybrid-midas"
+"""The depth estimator of T2I-CompBench++."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,9 @@ class Arguments:
     colour: str = "openai/clip-vit-large-patch14"
     """CLIP checkpoint that names colours; loaded when a colour is first asked for"""
     colour_revision: str | None = None
+    depth: str = DEPTH
+    """Checkpoint of a depth estimator (DPT, Depth Anything, GLPN, ZoeDepth); loaded when depth is first asked for"""
+    depth_revision: str | None = None
     least: float = 0.3
     """Detections below this score are left out"""
     device: str = "cpu"
@@ -34,10 +43,13 @@ class Arguments:
 class DetectorVerifier:
     """Answers queries of `reward/detection.py`; a picture on which the detector fails is a failed reply."""
 
-    def __init__(self, detector: Detector, colour: str, open_colours: Any) -> None:
-        self.detector, self.open_colours = detector, open_colours
+    def __init__(
+        self, detector: Detector, colour: str, open_colours: Any, depth: str = "", open_depth: Any = None
+    ) -> None:
+        self.detector, self.open_colours, self.open_depth = detector, open_colours, open_depth
         self.reader: ColourReader | None = None
-        self.id = f"{detector.id} colours {colour}"
+        self.estimator: DepthReader | None = None
+        self.id = f"{detector.id} colours {colour}" + (f" depth {depth}" if depth else "")
         self.record: Mapping[str, Any] = {
             "name": "detector",
             "requested": detector.id,
@@ -45,6 +57,7 @@ class DetectorVerifier:
             "stand_in": detector.stand_in,
             "detector": dict(detector.record),
             "colour": colour,
+            "depth": depth or DEPTH,
         }
 
     def ask(self, queries: Sequence[Query]) -> list[Reply]:
@@ -71,10 +84,19 @@ class DetectorVerifier:
             self.reader = self.open_colours()
         named = self.reader.colours(image, [found[place] for place in coloured]) if self.reader and coloured else []
         colours = dict(zip(coloured, named, strict=True))
+        depths = self._depths(query, wanted, [one.box for one in found])
         told = [
-            Detection(one.class_name, one.box, one.score, colours.get(place, "")) for place, one in enumerate(found)
+            Detection(one.class_name, one.box, one.score, colours.get(place, ""), depth)
+            for place, (one, depth) in enumerate(zip(found, depths, strict=True))
         ]
         return write_detections(told, len(everything) - len(found))
+
+    def _depths(self, query: Query, wanted: Wanted, boxes: Sequence[Box]) -> list[float | None]:
+        if not wanted.depth or not boxes:
+            return [None] * len(boxes)
+        if self.estimator is None:
+            self.estimator = self.open_depth()
+        return [*self.estimator.depths(query.images[0], boxes, wanted.swapped)]
 
 
 def part(module: str) -> Any:
@@ -102,4 +124,20 @@ def build(arguments: Arguments) -> DetectorVerifier:
         reader: ColourReader = module.ClipColours(arguments.colour, arguments.colour_revision, arguments.device)
         return reader
 
-    return DetectorVerifier(detector, name, open_colours)
+    def open_depth() -> DepthReader:
+        try:
+            reader: DepthReader = part("reward.depth").DepthEstimator(
+                arguments.depth, arguments.depth_revision, arguments.device
+            )
+        except OSError as error:
+            raise ValueError(f"the depth estimator {arguments.depth} cannot be had: {error}".split("\n")[0]) from None
+        return reader
+
+    return DetectorVerifier(detector, name, open_colours, depth_name(arguments), open_depth)
+
+
+def depth_name(arguments: Arguments) -> str:
+    """What names a depth estimator that is not the reference one."""
+    if (arguments.depth, arguments.depth_revision) == (DEPTH, None):
+        return ""
+    return f"{arguments.depth.rstrip('/').rpartition('/')[2]}@{(arguments.depth_revision or 'default')[:12]}"

@@ -2,7 +2,8 @@
 
 An image has a score when every part has one: a part that is missing is not zero, and its weight is not given to the
 others, which would be another reward. A part asks the questions of its `groups`; without them, those that no other part
-names. Parts of the kinds `vqascore` and `readback` ask their own.
+names. Parts of the kinds `vqascore` and `readback` ask their own. Combined by `mean`, an image has the weighted mean of
+those parts that have questions about its sample (the 3-in-1 score of T2I-CompBench).
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from tasks.registry import find_module, unknown
 from tasks.sample import Generation, Question
 from tasks.task import RewardSpec
 
-SPEC = RewardSpec("weighted", "sum", "sum")
+SUM, MEAN = "sum", "mean"
+SPEC = RewardSpec("weighted", "sum", SUM)
 KEYS = ("weight", "kind", "reading", "combine", "options", "groups", "verifier", "verifier_args")
 """What can be said of a part."""
 
@@ -35,19 +37,24 @@ class Part:
     kind: str
     groups: tuple[str, ...]
     reward: Reward
+    stand_in: str = ""
+    """Names its verifier where that is not the one that figures are published of"""
 
 
 class WeightedReward:
     """Adds what its parts say."""
 
-    def __init__(self, parts: Mapping[str, Part]) -> None:
-        self.parts = parts
+    def __init__(self, parts: Mapping[str, Part], combine: str = SUM) -> None:
+        self.parts, self.combine = parts, combine
         ends = [[part.weight * end for end in part.reward.range] for part in parts.values()]
         self.range = (math.fsum(map(min, ends)), math.fsum(map(max, ends)))
+        if combine == MEAN:
+            lows, highs = zip(*(part.reward.range for part in parts.values()), strict=True)
+            self.range = (min(lows), max(highs))
         told: dict[str, Any] = {
             "kind": "weighted",
             "reading": SPEC.reading,
-            "combine": SPEC.combine,
+            "combine": combine,
             "options": {
                 name: {"weight": part.weight, "groups": list(part.groups), "reward": dict(part.reward.record)}
                 for name, part in sorted(parts.items())
@@ -57,20 +64,29 @@ class WeightedReward:
         self.id = digest(told)
         ranges = {name: list(part.reward.range) for name, part in parts.items()}
         self.record: Mapping[str, Any] = {"id": self.id, **told, "ranges": ranges}
+        names = sorted({part.stand_in for part in parts.values() if part.stand_in})
+        if names:
+            self.record = {**self.record, "stand_in": "+".join(names)}
 
     def score(self, generations: Sequence[Generation]) -> list[Score]:
         """One score a generation, in order; None as its value means that a part has none."""
-        shares = {name: [self._share(one, name) for one in generations] for name in self.parts}
-        by_part = {name: part.reward.score(shares[name]) for name, part in self.parts.items()}
-        return [
-            self._sum(one, {name: scores[place] for name, scores in by_part.items()})
-            for place, one in enumerate(generations)
-        ]
+        asked = {
+            name: {place: share for place, one in enumerate(generations) if (share := self._share(one, name))}
+            for name in self.parts
+        }
+        found: list[dict[str, Score]] = [{} for _ in generations]
+        for name, shares in asked.items():
+            scores = self.parts[name].reward.score(list(shares.values()))
+            for place, score in zip(shares, scores, strict=True):
+                found[place][name] = score
+        return [self._sum(one, scores) for one, scores in zip(generations, found, strict=True)]
 
-    def _share(self, generation: Generation, name: str) -> Generation:
-        """The generation with the questions of one part; ValueError if it has none."""
+    def _share(self, generation: Generation, name: str) -> Generation | None:
+        """The generation with the questions of one part; a sum wants every part to have some, a mean leaves it out."""
         part, sample = self.parts[name], generation.sample
         mine = tuple(question for question in sample.questions if self._owner(question) == name)
+        if not mine and self.combine == MEAN:
+            return None
         if not mine:
             raise ValueError(f"sample {sample.id!r} has no question for the part {name!r} (kind {part.kind})")
         return replace(generation, sample=replace(sample, questions=mine))
@@ -93,13 +109,18 @@ class WeightedReward:
             error = lost.error or (first_failed(failed).error if failed else "")
             return Score(None, verdicts, values, lost.status, error)
         total = math.fsum(self.parts[name].weight * value for name, value in values.items() if value is not None)
+        if self.combine == MEAN:
+            total /= math.fsum(self.parts[name].weight for name in values)
         return Score(check_range(self, generation, total), verdicts, values)
 
 
 def build(spec: RewardSpec, verifier: Verifier) -> Reward:
     """The reward a task names; ValueError says which part is wrong, and how."""
     given = dict(spec.options)
+    given.pop("official", None)
     parts = given.pop("parts", None)
+    if spec.combine not in (SUM, MEAN):
+        raise ValueError(unknown("combine of weighted", spec.combine, [SUM, MEAN]))
     if given:
         raise ValueError(unknown("option of weighted", next(iter(given)), ["parts"]))
     if not isinstance(parts, Mapping) or not parts:
@@ -108,7 +129,9 @@ def build(spec: RewardSpec, verifier: Verifier) -> Reward:
     left = [name for name, part in read.items() if not part.groups]
     if len(left) > 1:
         raise ValueError(f"the parts {' and '.join(map(repr, left))} both ask what is left; give them 'groups'")
-    return WeightedReward(read)
+    if spec.combine == MEAN and not all(part.weight > 0.0 for part in read.values()):
+        raise ValueError("weighted by 'mean' needs weights above 0")
+    return WeightedReward(read, spec.combine)
 
 
 def read_part(name: str, given: Any, verifier: Verifier) -> Part:
@@ -127,4 +150,5 @@ def read_part(name: str, given: Any, verifier: Verifier) -> Part:
     chosen = {key: given[key] for key in ("reading", "combine", "options") if key in given}
     own = verifier.of(name) if isinstance(verifier, Several) else verifier
     groups = (kind,) if kind in OWN else tuple(map(str, given.get("groups", ())))
-    return Part(float(weight), kind, groups, module.build(replace(module.SPEC, **chosen), own))
+    stand_in = str(own.record.get("stand_in") or "") if isinstance(verifier, Several) else ""
+    return Part(float(weight), kind, groups, module.build(replace(module.SPEC, **chosen), own), stand_in)

@@ -27,6 +27,7 @@ TASKS = {
     "t2i-reasonbench": "tasks.reasonbench",
     "t2i-compbench-attributes": "tasks.compbench_attributes",
     "t2i-compbench-objects": "tasks.compbench_objects",
+    "t2i-compbench-complex": "tasks.compbench_complex",
     "t2i-compbench-actions": "tasks.compbench_actions",
     "oneig-alignment": "tasks.oneig_alignment",
     "oneig-text": "tasks.oneig_text",

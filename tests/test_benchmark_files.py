@@ -57,6 +57,8 @@ WHOLE: tuple[tuple[str, dict[str, Any], int, int], ...] = (
     ("r2i-bench", {}, 2883, 16598),
     ("oneig-alignment", {}, 695, 11231),
     ("t2i-compbench-actions", {}, 300, 300),
+    ("t2i-compbench-complex", {}, 300, 1262),
+    ("oneig-text", {"language": "zh"}, 200, 200),
     ("oneig-reasoning", {"language": "zh"}, 225, 225),
     ("t2i-compbench-attributes", {"category": "shape"}, 300, 743),
     ("t2i-compbench-objects", {"category": "numeracy"}, 300, 1472),
