@@ -68,8 +68,10 @@ def change(name: str, before: Mapping[str, float], after: Mapping[str, float]) -
 
 
 def beside(rows: Rows, baseline: Path | None) -> list[dict[str, Any]]:
-    """The rows, each with the value `before` that a baseline has of the same document, or None."""
-    known = {identity(one): one["value"] for one in read_understanding(baseline)} if baseline else {}
+    """The rows, where there is a baseline each with its value `before` of the same document, None where it has none."""
+    if baseline is None:
+        return list(map(dict, rows))
+    known = {identity(one): one["value"] for one in read_understanding(baseline)}
     return [{**one, "before": known.get(identity(one))} for one in rows]
 
 
@@ -79,18 +81,26 @@ def identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def figures(rows: Sequence[Mapping[str, Any]], margin: float) -> dict[str, Any] | None:
-    """results.json's `understanding`: of each task and metric its value, and its change where there is a baseline."""
+    """results.json's `understanding`: of each task and metric its value, and its change where there is a baseline.
+
+    A task of which the baseline has no document is not shown to have lost nothing.
+    """
     if not rows:
         return None
     before = [{**one, "value": one["before"]} for one in rows if one.get("before") is not None]
     found = {one.name: one for one in judged(changes(before, rows), margin)} if before else {}
-    return {name: figure(list(values.values()), found.get(name)) for name, values in sorted(by_task(rows).items())}
+    shown = {name: figure(list(values.values()), found.get(name)) for name, values in sorted(by_task(rows).items())}
+    if any("before" in one for one in rows):
+        shown |= {
+            name: {**one, "gate": "not shown", "passed": False} for name, one in shown.items() if name not in found
+        }
+    return shown
 
 
 def figure(values: Sequence[float], change: Change | None) -> dict[str, Any]:
     """Mean over documents with its standard error; `passed` is None where nothing was compared."""
     count = len(values)
-    told: dict[str, Any] = {
+    alone: dict[str, Any] = {
         "value": math.fsum(values) / count,
         "se": float(np.std(values, ddof=1)) / math.sqrt(count) if count > 1 else None,
         "n": count,
@@ -101,10 +111,10 @@ def figure(values: Sequence[float], change: Change | None) -> dict[str, Any]:
         "passed": None,
     }
     if change is None:
-        return told
+        return alone
     around = change.difference.interval
     return {
-        **told,
+        **alone,
         "difference": change.difference.value,
         "interval": {"low": around.low, "high": around.high} if around else None,
         "p": change.adjusted,
@@ -124,8 +134,14 @@ def told(understanding: Mapping[str, Any]) -> list[str]:
     for name, one in understanding.items():
         line = f"{name}: {one['value']:.3f} over {one['n']} documents"
         if one["gate"] is not None:
-            around = one["interval"]
-            reach = f" [{around['low']:+.3f}, {around['high']:+.3f}]" if around else ""
-            line += f"; {one['difference']:+.3f}{reach}: {one['gate']}"
+            line += f"; {moved(one)}: {one['gate']}"
         lines.append(line)
     return lines
+
+
+def moved(one: Mapping[str, Any]) -> str:
+    """`-0.007 [-0.020, +0.006]`"""
+    if one["difference"] is None:
+        return "no document of the baseline"
+    around = one["interval"]
+    return f"{one['difference']:+.3f}" + (f" [{around['low']:+.3f}, {around['high']:+.3f}]" if around else "")

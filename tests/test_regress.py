@@ -12,7 +12,7 @@ import yaml
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from harness.main import run
-from harness.regression import figures, read_understanding, write_understanding
+from harness.regression import beside, failed, figures, read_understanding, told, write_understanding
 
 pytest.importorskip("lm_eval", reason="lm-eval is not installed")
 WORDS = ["<end>", "<unknown>", "red", "blue", "a", "cube", "is", "not", "yes", "no"]
@@ -68,11 +68,18 @@ def test_a_later_run_is_gated_on_the_same_documents(
     assert run(["validate", str(out)]) == 0, "figures are made anew from the folder alone"
 
 
-def test_a_baseline_of_other_documents_is_not_compared() -> None:
+def test_a_baseline_of_other_documents_shows_nothing_and_passes_no_gate(tmp_path: Path) -> None:
     row = {"task": "t", "doc_id": 0, "doc_hash": "a", "metric": "acc", "value": 1.0}
-    found = figures([{**row, "before": None}], 1.0)
-    assert found is not None
-    assert (found["t acc"]["value"], found["t acc"]["se"], found["t acc"]["passed"]) == (1.0, None, None)
+    alone = figures(beside([row], None), 1.0)
+    assert alone is not None
+    assert (alone["t acc"]["value"], alone["t acc"]["se"], alone["t acc"]["passed"]) == (1.0, None, None)
+    assert not failed(alone)
+    write_understanding(tmp_path, [{**row, "doc_hash": "b"}])
+    other = figures(beside([row], tmp_path), 1.0)
+    assert other is not None
+    assert (other["t acc"]["gate"], other["t acc"]["difference"]) == ("not shown", None)
+    assert failed(other)
+    assert told(other) == ["t acc: 1.000 over 1 documents; no document of the baseline: not shown"]
     assert figures([], 1.0) is None
 
 

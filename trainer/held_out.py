@@ -87,7 +87,7 @@ def evaluate_policy(
         device=config.device,
         verbosity="quiet",
         regress=config.held_out.regress,
-        baseline=before if (before / FILE).is_file() else None,
+        baseline=before if out != before and (before / FILE).is_file() else None,
         margin=config.held_out.margin,
     )
     assembly = Assembly(job, model, asking(settings, model))
