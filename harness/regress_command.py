@@ -14,16 +14,13 @@ from harness.ending import DONE, GATE, SaveError
 if TYPE_CHECKING:
     from harness.change import Change
 
-OWN = ("tiny", "bagel")
-"""Unified models, which lm-eval asks through our own class; any other name is one of lm-eval's own models."""
-
 
 @dataclass(frozen=True)
 class RegressConfig:
     """Measure text and vision understanding, a value a document, and compare it where there is an earlier one."""
 
     model: Annotated[str, tyro.conf.arg(aliases=["-M"])] = "tiny"
-    """tiny, bagel, or a model of lm-eval such as hf or hf-multimodal."""
+    """tiny, bagel, run:FOLDER@STEP, or a model of lm-eval such as hf or hf-multimodal."""
     model_args: Annotated[str, tyro.conf.arg(aliases=["-a"])] = ""
     """Arguments of the model: `weights=FOLDER`, or for hf `pretrained=FOLDER`."""
     task: Annotated[str, tyro.conf.arg(aliases=["-t", "--tasks"])] = "scenes-vqa"
@@ -75,9 +72,10 @@ def main(arguments: list[str]) -> int:
 
 def measured(config: RegressConfig) -> list[dict[str, Any]]:
     """The rows of all tasks."""
+    from harness.model import MODELS
     from harness.understanding import find_task, measure, split, understand
 
-    if config.model not in OWN:
+    if config.model.partition(":")[0] not in MODELS:
         with tempfile.TemporaryDirectory() as scratch:
             tasks = [find_task(name, Path(scratch)) for name in split(config.task)]
             return measure(

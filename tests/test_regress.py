@@ -134,6 +134,10 @@ def test_training_is_the_same_to_the_last_bit_with_the_gate_and_without(
     )
     assert first["understanding"]["colours acc"]["passed"] is None
     assert last["understanding"]["colours acc"]["difference"] is not None
+    alone = ["regress", "--model", f"run:{tmp_path / 'asked'}@2", "--task", str(colours)]
+    assert run([*alone, "-o", str(tmp_path / "alone")]) == 0
+    rows = [{**row, "before": None} for row in read_understanding(tmp_path / "alone")]
+    assert rows == [{**row, "before": None} for row in read_understanding(tmp_path / "asked/held_out/step-000002")]
 
 
 @pytest.mark.parametrize(
