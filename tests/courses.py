@@ -16,6 +16,7 @@ from torch.distributed.tensor import DTensor
 from tests.test_train import make
 from tests.test_trajectory import policy_of
 from trainer.adapter import Low
+from trainer.averages import needed
 from trainer.checkpoint import find_checkpoint, optimiser_tensors, read_checkpoint
 from trainer.policy_unified import UnifiedPolicy
 from trainer.run import Run, restore
@@ -32,14 +33,15 @@ def half() -> UnifiedPolicy:
 
 
 IMAGE, TEXT = TrainConfig().image, TrainConfig().text
+WRITTEN = {"text": replace(TEXT, beta=0.1)}
 ANCHORED = {"image": replace(IMAGE, beta=0.1)}
 COURSES: dict[str, tuple[Callable[[], UnifiedPolicy], Mapping[str, Any]]] = {
     "whole": (policy_of, {}),
     "uneven": (policy_of, {"num_generations": 3, "per_device_train_batch_size": 1, **ANCHORED, "prompts_per_step": 1}),
     "anchored": (policy_of, {"max_grad_norm": 1e-3, **ANCHORED}),
     "slow": (policy_of, {"image": replace(IMAGE, loss="awm", beta_ema=0.1), "num_iterations": 2}),
-    "thinking": (lambda: policy_of(think=True), {"text": replace(TEXT, beta=0.1), "per_device_train_batch_size": 2}),
-    "adapters": (lambda: policy_of(low=Low(4, 8)), {}),
+    "thinking": (lambda: policy_of(think=True), {"think": True, "per_device_train_batch_size": 2, **WRITTEN}),
+    "adapters": (lambda: policy_of(low=Low(4, 8)), {"lora_r": 4}),
     "half": (half, {"learning_rate": 1e-5}),
 }
 """The policy and the settings of each run; of `uneven`, one process has a micro-batch more than the other."""
@@ -48,7 +50,7 @@ COURSES: dict[str, tuple[Callable[[], UnifiedPolicy], Mapping[str, Any]]] = {
 def begin(out: Path) -> Run:
     """A run of the course that a folder is named by; it goes on from the checkpoint that lies there."""
     policy, settings = COURSES[out.name]
-    run = make(out, None, policy(), **{"max_steps": 4, "save_steps": 2, **settings})
+    run = make(out, None, policy(), **{"max_steps": 4, "save_steps": 2, "learning_rate": 1e-4, **settings})
     if found := find_checkpoint(run.out / "checkpoints"):
         restore(run, read_checkpoint(found))
     return run
@@ -85,7 +87,7 @@ def main(folders: list[Path]) -> None:
     for out in folders:
         run = begin(out)
         train(run)
-        note = {"held": account(run), "published": published(run)}
+        note = {"held": account(run), "copies": len(needed(run.config)), "published": published(run)}
         (out / f"process-{run.launch.rank}.json").write_text(json.dumps(note))
 
 

@@ -16,15 +16,12 @@ from harness.bagel.walk import Walk, given_text, wrote_words
 from reward.verdict import Score
 from tasks.sample import Generation
 from tests.test_trajectory import SAMPLES, policy_of
-from trainer.averages import Averages
-from trainer.build import build_optimiser
+from trainer.build import put_together
 from trainer.collect import Ground
 from trainer.launch import Launch
 from trainer.log import Log
-from trainer.masters import Masters
 from trainer.policy_unified import UnifiedPolicy
 from trainer.replay import velocities
-from trainer.run import Progress, Run
 from trainer.train import train
 from trainer.train_config import TrainConfig
 
@@ -93,9 +90,7 @@ def learn(out: Path, text_weight: float) -> RedAndDark:
     out.mkdir(parents=True)
     ground = Ground(policy, {SAMPLE.id: SAMPLE}, reward, Launch(accelerator), config)
     log = Log(out, config.max_steps, accelerator, (), quiet=True)
-    masters = Masters(policy.parameters(), ground.launch)
-    averages = Averages.start(masters.tensors, config)
-    train(Run(config, ground, masters, None, build_optimiser(config, policy, masters), averages, log, Progress(), out))
+    train(put_together(config, ground, log))
     return reward
 
 

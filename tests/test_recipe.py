@@ -13,11 +13,13 @@ from accelerate.utils import DistributedType
 from harness.bagel.config import PUBLISHED
 from harness.main import run
 from harness.model_tiny import SHIPPED, read_bagel
+from trainer.adapter import Expert, Low, attach
+from trainer.averages import needed
 from trainer.build import build_assignment
 from trainer.check import check_config
 from trainer.cost import cost
 from trainer.launch import check_sharding
-from trainer.memory import memory_lines, shape_of, update_memory
+from trainer.memory import memory_lines, shape_of, trained_bytes, trained_parts, update_memory
 from trainer.recipe import read_recipe, resolved
 from trainer.train_config import TrainConfig
 
@@ -114,6 +116,31 @@ def test_the_plan_tells_the_memory_of_weights_as_they_are_and_what_saving_saves(
         "memory of the weights", "memory of a rollout", "memory of a training step",
     ]  # fmt: skip
     assert memory_lines(replace(config, model="diffusers")) == []
+
+
+@pytest.mark.parametrize("think", [False, True])
+@pytest.mark.parametrize("rank", [0, 8])
+def test_the_plan_counts_what_is_trained_and_what_shards_save(think: bool, rank: int) -> None:
+    config = read_recipe([ROOT / "recipes" / "tiny_rt2i.yaml"], [f"think={think}", f"lora_r={rank}"])
+    bagel, _ = read_bagel(SHIPPED)
+    shape = shape_of(config)
+    assert shape is not None
+    experts: tuple[Expert, ...] = ("generation", "understanding") if think else ("generation",)
+    trained = attach(bagel, experts, Low(rank, rank) if rank else None)
+    assert sum(trained_parts(config, shape)) == pytest.approx(sum(one.numel() for one in trained.values()), rel=0.01)
+    whole, *split = (update_memory(config, shape, many)[1].total for many in (None, 1, 2, 8))
+    assert split == sorted(split, reverse=True)
+    parts = trained_parts(config, shape)  # and what tests/test_shards.py counts in each of two processes:
+    numbers = 1 + 2 + len(needed(config))  # a master, two moments, slow copies
+    assert trained_bytes(config, parts, 4, 2)[0] == 4 * sum(parts) + 4 * numbers * sum(parts) // 2
+    assert split[-1] < whole < split[0]  # one process alone has masters beside the numbers that compute
+
+
+def test_all_weights_of_bagel_are_trained_on_cards_that_hold_a_part_of_their_moments() -> None:
+    config = read_recipe([ROOT / "recipes" / "bagel_rt2i.yaml"], ["lora_r=0", "think=false"])
+    whole, eight = (update_memory(config, PUBLISHED, many)[1].total for many in (None, 8))
+    assert whole > 140e9
+    assert eight < 76e9
 
 
 def test_a_tracker_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,17 +19,14 @@ from harness.ending import NumericAbort, Outage, Preempted
 from reward.verdict import Score
 from tasks.sample import Generation
 from tests.test_trajectory import SAMPLES, policy_of
-from trainer.averages import Averages
-from trainer.build import build_optimiser
+from trainer.build import put_together
 from trainer.checkpoint import find_checkpoint, read_checkpoint
 from trainer.collect import Ground
 from trainer.held_out import hacked
 from trainer.launch import Launch
 from trainer.log import Log
-from trainer.masters import Masters
 from trainer.policy_unified import UnifiedPolicy
-from trainer.run import Progress, Run, restore
-from trainer.shards import snapshot
+from trainer.run import Run, restore
 from trainer.train import train
 from trainer.train_config import TrainConfig
 
@@ -66,11 +63,7 @@ def make(out: Path, reward: Red | None = None, policy: UnifiedPolicy | None = No
     out.mkdir(parents=True, exist_ok=True)
     ground = Ground(policy, {one.id: one for one in SAMPLES}, reward or Red(), Launch(accelerator), settings)
     log = Log(out, settings.max_steps, accelerator, (), quiet=True)
-    masters = Masters(policy.parameters(), ground.launch)
-    policy.base = None if policy.base is None else snapshot(masters.tensors)
-    averages = Averages.start(masters.tensors, settings)
-    optimiser = build_optimiser(settings, policy, masters)
-    return Run(settings, ground, masters, None, optimiser, averages, log, Progress(), out)
+    return put_together(settings, ground, log)
 
 
 def weights(run: Run) -> dict[str, torch.Tensor]:

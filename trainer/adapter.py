@@ -22,6 +22,7 @@ from harness.bagel.model import Bagel
 from trainer.shards import placed, write
 
 Expert = Literal["understanding", "generation"]
+EXPERTS: tuple[Expert, ...] = ("understanding", "generation")
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj")
 FEEDS = ("gate_proj", "up_proj", "down_proj")
 ADAPTER = "policy"

@@ -29,13 +29,8 @@ class Averages:
     @classmethod
     def start(cls, parameters: Mapping[str, nn.Parameter], config: TrainConfig) -> Averages:
         """All equal to the live parameters."""
-        forward = config.image.loss in ("nft", "nft_velocity", "awm")
-        pulled = config.image.loss == "awm" and config.image.beta_ema > 0
-        return cls(
-            snapshot(parameters) if config.ema_decay > 0 else {},
-            snapshot(parameters) if forward else {},
-            snapshot(parameters) if pulled else {},
-        )
+        wanted = needed(config)
+        return cls(*(snapshot(parameters) if name in wanted else {} for name in ("ema", "old", "slow")))
 
     def follow(self, parameters: Mapping[str, nn.Parameter], config: TrainConfig, updates: int) -> None:
         """After update number `updates`, counted from 1."""
@@ -49,6 +44,15 @@ class Averages:
     def named(self) -> dict[str, Weights]:
         """All copies under the names they are saved by."""
         return {"ema": self.ema, "old": self.old, "slow": self.slow}
+
+
+def needed(config: TrainConfig) -> list[str]:
+    """Names of the copies that a run of these settings keeps, with `base` for what it began with."""
+    forward = config.image.loss in ("nft", "nft_velocity", "awm")
+    pulled = config.image.loss == "awm" and config.image.beta_ema > 0
+    anchored = config.image.beta > 0 or (config.text.beta > 0 and config.think)
+    kept = {"ema": config.ema_decay > 0, "old": forward, "slow": pulled, "base": anchored and not config.lora_r}
+    return [name for name, needs in kept.items() if needs]
 
 
 @torch.no_grad()

@@ -24,7 +24,7 @@ from reward.reward import Reward
 from tasks.sample import Sample
 from tasks.task import Task
 from trainer.adapter import Low, compute_again
-from trainer.averages import Averages
+from trainer.averages import Averages, needed
 from trainer.build_flow import flow_policy, model_arguments
 from trainer.check import check_config, window_of
 from trainer.collect import Ground
@@ -158,13 +158,18 @@ def build_run(config: TrainConfig, assignment: Assignment, accelerator: Accelera
     log = Log(config.output_dir, config.max_steps, accelerator, config.report_to, quiet)
     samples = {sample.id: sample for sample in assignment.samples}
     ground = Ground(policy, samples, assignment.reward, Launch(accelerator), config)
+    return replace(put_together(config, ground, log), held_out=assignment.held_out, origin=assignment.origin)
+
+
+def put_together(config: TrainConfig, ground: Ground, log: Log) -> Run:
+    """A run of a policy that is there, without held-out evaluation: its masters, its optimiser, its slow copies."""
+    policy = ground.policy
     masters = Masters(policy.parameters(), ground.launch)
-    if policy.base is not None:
-        policy.base = snapshot(masters.tensors)  # split where the masters are
+    if policy.base is not None:  # split where the masters are
+        policy.base = snapshot(masters.tensors) if "base" in needed(config) else {}
     averages = Averages.start(masters.tensors, config)
     optimiser = build_optimiser(config, policy, masters)
-    out, origin = config.output_dir, assignment.origin
-    return Run(config, ground, masters, assignment.held_out, optimiser, averages, log, Progress(), out, origin)
+    return Run(config, ground, masters, None, optimiser, averages, log, Progress(), config.output_dir)
 
 
 def learning_rates(run: Run) -> Sequence[str]:

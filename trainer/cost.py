@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tasks.task import Task
+from trainer.averages import needed
 from trainer.memory import memory_lines
 from trainer.objective import FORWARD
 from trainer.train_config import TrainConfig
@@ -71,7 +72,8 @@ def cost_lines(config: TrainConfig, task: Task) -> list[str]:
         ("verifier calls an update", f"{calls} ({questions:.1f} questions an image)"),
         ("updates", f"{config.max_steps}, {found.total * images * config.max_steps:,.0f} forwards in all"),
         ("latents kept a trajectory", f"{states} (3 W + 1, whatever T)"),
-        ("trained weights in memory", "4 bytes, and 12 more for gradient and AdamW, each; LoRA "
+        ("trained weights in memory", f"4 bytes, and {12 + 4 * len(needed(config))} more for gradient, AdamW "
+         + f"and slow copies ({', '.join(needed(config)) or 'none'}), each; LoRA "
          + (f"rank {config.lora_r}" if config.lora_r else "off: all weights")),
         *memory_lines(config),
     ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -30,15 +30,16 @@ class Masters:
             self.tensors = {name: nn.Parameter(shard(one.float(), mesh)) for name, one in parameters.items()}
 
     def rounds(self, count: int) -> int:
-        """How many times `collect` must be called where this process has `count` micro-batches."""
+        """How many micro-batches' gradients this process must help to collect where it has `count` of its own."""
         return count if self.mesh is None else max(self.launch.gather([count]))
 
     @torch.no_grad()
-    def collect(self) -> None:
-        """After a micro-batch, or where others have one more: moves its gradients to the processes they belong to."""
+    def collect(self, names: Iterable[str]) -> None:
+        """Moves a micro-batch's gradients to the processes they belong to; one that has no micro-batch joins in."""
         if self.mesh is None:
             return
-        for name, parameter in self.parameters.items():
+        for name in names:
+            parameter = self.parameters[name]
             gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
             part, master = sum_shards(gradient.float(), self.mesh), self.tensors[name]
             master.grad = part if master.grad is None else master.grad + part

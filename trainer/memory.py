@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,15 +12,20 @@ from harness.bagel.guidance import Guidance
 from harness.bagel.layout import read_config as read_published
 from harness.bagel.layout import read_layout
 from harness.bagel.schedule import sigma_grid
-from harness.bagel.size import count_parameters
+from harness.bagel.size import adapter_parameters, count_parameters
 from harness.model_tiny import SHIPPED, read_config
+from harness.process import place_in_launch
 from tasks.scene import SIDE
+from trainer.averages import needed
+from trainer.launch import shards
 from trainer.memory_flow import flow_memory
 from trainer.train_config import TrainConfig
 
 ASKED, PROMPT = 160, 128
 """Tokens that ask for a plan or a reflection, and of a prompt, at most."""
 GIB = 2**30
+FLOAT = 4
+"""Bytes of a number in float32."""
 
 
 def shape_of(config: TrainConfig) -> BagelConfig | None:
@@ -54,31 +60,63 @@ def work_of(config: TrainConfig, shape: BagelConfig) -> Work:
     )
 
 
-def update_memory(config: TrainConfig, shape: BagelConfig) -> tuple[Memory, Memory]:
-    """Memory of the rollout, and of the optimiser step after it."""
-    work = work_of(config, shape)
+def update_memory(config: TrainConfig, shape: BagelConfig, processes: int | None = None) -> tuple[Memory, Memory]:
+    """Memory of one process in the rollout, and in the optimiser step after it.
+
+    Trained numbers are whole in each process, or split over `processes`.
+    """
+    work, counted = work_of(config, shape), count_parameters(shape)
     rows = config.per_device_train_batch_size
     step = replace(work, rows=rows, share=work.share if rows % work.share == 0 else 1)
-    saving, window = config.gradient_checkpointing, config.sampler.window_size
-    learning = training_memory(shape, step, config.lora_r, window, saving, 2 if config.think else 1)
-    if not config.lora_r:  # every number of an expert beside itself has a gradient and two moments
-        counted = count_parameters(shape)
-        trained = counted.generation + (counted.understanding + counted.words if config.think else 0)
-        learning = replace(learning, training=learning.training + trained * (ADAM - work.width))
-    return drawing_memory(shape, work), learning
+    drawing = drawing_memory(shape, work)
+    learning = training_memory(shape, step, 0, config.sampler.window_size, config.gradient_checkpointing)
+    parts = trained_parts(config, shape)
+    if config.lora_r:
+        weights, (between, during) = drawing.weights, trained_bytes(config, parts, FLOAT, processes)
+    else:  # the numbers are among the weights, all of which are in float32 where nothing else is
+        width = FLOAT if processes is None else work.width
+        weights = drawing.weights + (width - work.width) * counted.network
+        between, during = (one - width * sum(parts) for one in trained_bytes(config, parts, width, processes))
+    return (
+        replace(drawing, weights=weights, training=between),
+        replace(learning, weights=weights, training=learning.training + during),
+    )
+
+
+def trained_parts(config: TrainConfig, shape: BagelConfig) -> list[int]:
+    """How many numbers are trained of each expert: of adapters, or all, with words and eyes for the one that reads."""
+    counted = count_parameters(shape)
+    whole = [counted.generation, counted.network - counted.generation]
+    parts = [adapter_parameters(shape.language, config.lora_r)] * 2 if config.lora_r else whole
+    return parts if config.think else parts[:1]
+
+
+def trained_bytes(config: TrainConfig, parts: Sequence[int], width: int, processes: int | None) -> tuple[int, int]:
+    """Bytes of the trained numbers of each expert, in one process: between steps, and in a step.
+
+    Whole, they are float32 masters, two moments and slow copies, and in a step gradients. Split, a process has its
+    part of these beside the numbers that compute, of `width` bytes, and one expert's gradient of one micro-batch.
+    """
+    count = sum(parts)
+    between = (ADAM - FLOAT + FLOAT * len(needed(config))) * count
+    if processes is None:
+        return between, between + FLOAT * count
+    return width * count + between // processes, width * (count + max(parts)) + (between + FLOAT * count) // processes
 
 
 def memory_lines(config: TrainConfig) -> list[tuple[str, str]]:
-    """Names and sizes for `harness train --plan`; none for a model whose memory is not known."""
+    """Names and sizes, of one process of this launch, for `harness train --plan`; none where memory is not known."""
     if config.model == "diffusers":
         return flow_lines(config)
     shape = shape_of(config)
     if shape is None:
         return []
-    rollout, learning = update_memory(config, shape)
+    rollout, learning = update_memory(config, shape, place_in_launch()[1] if shards() else None)
     found = [("memory of the weights", rollout.weights), ("memory of a rollout", rollout.total),
              ("memory of a training step", learning.total),
              ("  trained numbers, activations", learning.training)]  # fmt: skip
+    if not shards():
+        found += [(f"  in shards of {many} processes", update_memory(config, shape, many)[1].total) for many in (8, 16)]
     return [(name, f"{size / GIB:.2f} GiB") for name, size in found]
 
 

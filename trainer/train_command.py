@@ -16,6 +16,7 @@ from accelerate import Accelerator
 from harness.arguments import parse_arguments
 from harness.ending import DONE, GATE
 from harness.json_lines import write_json
+from harness.process import place_in_launch
 from harness.regression import failed, told
 from harness.stored_run import read_object
 from trainer.build import build_assignment, build_run, learning_rates, training_task
@@ -77,7 +78,9 @@ def main(arguments: list[str]) -> int:
     flags = tyro.cli(TrainFlags, args=arguments, prog="harness train")
     config = read_flags(flags)
     if flags.plan:
-        print("\n".join(cost_lines(config, training_task(config))))
+        lines = cost_lines(config, training_task(config))
+        if place_in_launch()[0] == 0:
+            print("\n".join(lines))
         return DONE
     assignment = build_assignment(config)
     if flags.dry_run:

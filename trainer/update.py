@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trainer.adapter import only, swapped
+from trainer.adapter import EXPERTS, Expert, only, swapped
 from trainer.averages import Averages
 from trainer.loss import balance
 from trainer.masters import Masters
@@ -65,16 +65,29 @@ def accumulate(
     stills = look(policy, [[one.trajectory for one in part] for part in parts], config, averages, aligned)
     for number in range(masters.rounds(len(parts))):
         if number < len(parts):
-            figures = teach(policy, parts[number], stills[number], config, aligned, scored)
+            figures = teach(policy, masters, parts[number], stills[number], config, aligned, scored)
             for name, values in figures.items():
                 sums[name] = sums.get(name, 0.0) + float(values.sum())
                 sums[f"{name}.count"] = sums.get(f"{name}.count", 0.0) + len(values)
-        masters.collect()
+        else:
+            for expert in EXPERTS:
+                masters.collect(of_expert(policy, expert))
     return sums
 
 
+def of_expert(policy: Policy, expert: Expert) -> list[str]:
+    """Names of the trained parameters of one expert."""
+    return [name for name, kind in policy.kinds.items() if kind == expert]
+
+
 def teach(
-    policy: Policy, lessons: Sequence[Lesson], still: Still, config: TrainConfig, aligned: bool, scored: int
+    policy: Policy,
+    masters: Masters,
+    lessons: Sequence[Lesson],
+    still: Still,
+    config: TrainConfig,
+    aligned: bool,
+    scored: int,
 ) -> Figures:
     """Adds the gradients of a micro-batch, of texts to one expert and then of images to the other; gives its figures.
 
@@ -92,10 +105,12 @@ def teach(
         )
         if text is not None:
             (text.sum() / scored).backward()  # type: ignore[no-untyped-call]
+    masters.collect(of_expert(policy, "understanding"))
     with only(parameters, policy.kinds, "generation"):
         drawn, more = drawn_terms(policy, lessons, replayed, config, still, aligned)
         image = balance(None if text is None else torch.zeros_like(text), drawn, config.text.weight)
         (image.sum() / scored).backward()  # type: ignore[no-untyped-call]
+    masters.collect(of_expert(policy, "generation"))
     loss = image.detach() if text is None else image.detach() + text.detach()
     return {**figures, **more, "loss": loss}
 
