@@ -101,8 +101,8 @@ def owner_of(model: str) -> tuple[str, str]:
 
 
 def plain(part: str) -> str:
-    """A name as one folder's."""
-    return re.sub(r"[^\w.@+=-]", "_", part)
+    """A name as one folder's; never the folder above."""
+    return re.sub(r"[^\w.@+=-]", "_", part).lstrip(".") or "_"
 
 
 def texts(found: Mapping[str, Any]) -> dict[str, str]:

@@ -99,6 +99,8 @@ def test_a_language_model_that_judged_is_named_and_a_rule_is_not(runs: Path) -> 
     scoring = record["evaluation_results"][0]["metric_config"]["llm_scoring"]
     assert [one["model_info"]["id"] for one in scoring["judges"]] == ["qwen@1"]
     assert share(judged, ORIGIN).place.split("/")[2:4] == ["a", "b"]
+    above = replace(stored, run={**stored.run, "model": {**stored.run["model"], "id": "../.."}})
+    assert share(above, ORIGIN).place.split("/")[2:4] == ["_", "_"]
 
 
 def test_the_block_of_lm_eval_prints_with_its_own_table(
