@@ -37,6 +37,16 @@ part of the reward's id, as are `plain_mean`, `per_image` and `before_2026_04`.
 Editing benchmarks take source images from `--task-args images=FOLDER`, or from the hub with `images=hub` and
 `--accept-licence`. Wordings for judges are in `reward/prompts/`, unless a benchmark's own files hold them.
 
+OneIG-Bench's diversity is no figure of single pictures, so it is told of finished runs: the mean distance of the pairs
+of pictures of a prompt, over all prompts of all categories. The published figures are by DreamSim; with any other
+encoder, which stands beside the figure, it is one of its own.
+
+```sh
+harness diversity runs/oneig-alignment runs/oneig-text runs/oneig-reasoning --pretrained facebook/dinov2-base
+harness eval --task oneig-style --model folder --model-args path=my_images --verifier style \\
+  --verifier-args pretrained=openai/clip-vit-large-patch14,references=style_pictures
+```
+
 `make proof` recomputes published figures from their own columns (`benchmarks/published.py`); tables of published
 figures with their sources are in `leaderboards/boards/reported/`.
 

@@ -29,6 +29,7 @@ COMMANDS = {
     "serve": ("harness.serve_command", "put a verifier behind HTTP"),
     "decompose": ("harness.decompose_command", "turn prompts into questions"),
     "calibrate": ("harness.calibrate_command", "hold a verifier to what is known"),
+    "diversity": ("harness.diversity_command", "how far apart the pictures of a prompt lie"),
     "cache": ("harness.cache_command", "list, check or remove kept replies"),
 }
 """Commands: the module whose `main(arguments)` runs it, and what it does."""

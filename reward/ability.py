@@ -29,6 +29,7 @@ ABILITIES: Mapping[str, tuple[str, ...]] = {
     "detector": ("objects",),
     "ocr": ("lettering",),
     "clip": ("likeness",),
+    "style": ("likeness",),
 }
 """Kinds that each verifier answers. A server behind http-batch says its own in `record["answers"]`; a verifier that
 stands nowhere here, a module of the user's or recorded answers, may answer anything."""

@@ -20,6 +20,7 @@ VERIFIERS = {
     "detector": "reward.verifier_detector",
     "ocr": "reward.verifier_ocr",
     "clip": "reward.verifier_clip",
+    "style": "reward.verifier_style",
     "recorded": "reward.verifier_recorded",
 }
 """Verifier names; each module has a dataclass `Arguments` and a function `build(arguments) -> Verifier`."""

@@ -31,6 +31,7 @@ TASKS = {
     "t2i-compbench-actions": "tasks.compbench_actions",
     "oneig-alignment": "tasks.oneig_alignment",
     "oneig-text": "tasks.oneig_text",
+    "oneig-style": "tasks.oneig_style",
     "oneig-reasoning": "tasks.oneig_reasoning",
     "genai-bench": "tasks.genai",
     "gedit": "tasks.gedit",

@@ -59,6 +59,7 @@ WHOLE: tuple[tuple[str, dict[str, Any], int, int], ...] = (
     ("t2i-compbench-actions", {}, 300, 300),
     ("t2i-compbench-complex", {}, 300, 1262),
     ("oneig-text", {"language": "zh"}, 200, 200),
+    ("oneig-style", {"language": "zh"}, 114, 114),
     ("oneig-reasoning", {"language": "zh"}, 225, 225),
     ("t2i-compbench-attributes", {"category": "shape"}, 300, 743),
     ("t2i-compbench-objects", {"category": "numeracy"}, 300, 1472),
