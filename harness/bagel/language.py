@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import rms_norm, silu
+from torch.linalg import vector_norm
+from torch.nn.functional import silu
 
 from harness.bagel.attention import Branch, attend
 from harness.bagel.config import LanguageConfig
@@ -44,8 +45,9 @@ class RMSNorm(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """The same shape and type, normalised over the last dimension."""
-        exact = rms_norm(hidden.float(), self.weight.shape, eps=self.epsilon)
-        return self.weight * exact.to(hidden.dtype)
+        exact = hidden.float()
+        mean = vector_norm(exact, dim=-1, keepdim=True).square() / hidden.shape[-1]
+        return self.weight * (exact * torch.rsqrt(mean + self.epsilon)).to(hidden.dtype)
 
 
 class Attention(nn.Module):
@@ -67,24 +69,24 @@ class Attention(nn.Module):
 
     def project(self, name: str, hidden: Tensor, suffix: str) -> Tensor:
         """One expert's queries, keys or values as (B, tokens, heads, D)."""
-        heads: Tensor = self.get_submodule(f"{name}_proj{suffix}")(hidden).unflatten(-1, (-1, self.head_width))
+        heads: Tensor = getattr(self, f"{name}_proj{suffix}")(hidden).unflatten(-1, (-1, self.head_width))
         if name == "v":
             return heads
-        normed: Tensor = self.get_submodule(f"{name}_norm{suffix}")(heads)
+        normed: Tensor = getattr(self, f"{name}_norm{suffix}")(heads)
         return normed
 
     def both(self, name: str, understanding: Tensor, latent: Tensor) -> Tensor:
-        """Both experts' projections side by side, (B, heads, L, D)."""
+        """Both experts' projections side by side, (B, L, heads, D)."""
         parts = [self.project(name, understanding, "")] if understanding.shape[1] else []
         parts += [self.project(name, latent, "_moe_gen")] if latent.shape[1] else []
-        return (parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)).transpose(1, 2)
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
     def forward(
         self, understanding: Tensor, latent: Tensor, angles: KeysValues, branches: Sequence[Branch], layer: int
     ) -> tuple[Tensor, Tensor, KeysValues]:
         """What each kind of token reads, and the block's own keys and values."""
-        query = rotate(self.both("q", understanding, latent), *angles)
-        own = (rotate(self.both("k", understanding, latent), *angles), self.both("v", understanding, latent))
+        query, key = (rotate(self.both(name, understanding, latent), *angles).transpose(1, 2) for name in ("q", "k"))
+        own = (key, self.both("v", understanding, latent).transpose(1, 2))
         read = attend(query, own, branches, layer).transpose(1, 2).flatten(2)
         split = understanding.shape[1]
         return self.out(read[:, :split], ""), self.out(read[:, split:], "_moe_gen"), own
@@ -93,7 +95,8 @@ class Attention(nn.Module):
         """One expert's output (B, tokens, H) of what its tokens read."""
         if not read.shape[1]:
             return read.new_empty(read.shape[0], 0, self.hidden)
-        projected: Tensor = self.get_submodule(f"o_proj{suffix}")(read)
+        # a slice would be multiplied row by row
+        projected: Tensor = getattr(self, f"o_proj{suffix}")(read.contiguous())
         return projected
 
 
@@ -108,7 +111,10 @@ class MLP(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """The same shape."""
-        out: Tensor = self.down_proj(silu(self.gate_proj(hidden)) * self.up_proj(hidden))
+        gate, up = self.gate_proj(hidden), self.up_proj(hidden)
+        # without gradients nobody needs the factors again, and less memory is touched
+        gated = silu(gate) * up if torch.is_grad_enabled() else silu(gate, inplace=True).mul_(up)
+        out: Tensor = self.down_proj(gated)
         return out
 
 
@@ -136,7 +142,7 @@ class Layer(nn.Module):
         """One expert's norm; nothing is done to nothing."""
         if not hidden.shape[1]:
             return hidden
-        out: Tensor = self.get_submodule(name + suffix)(hidden)
+        out: Tensor = getattr(self, name + suffix)(hidden)
         return out
 
     def feed(self, hidden: Tensor, suffix: str) -> Tensor:
@@ -144,7 +150,7 @@ class Layer(nn.Module):
         if not hidden.shape[1]:
             return hidden
         normed = self.normed("post_attention_layernorm", hidden, suffix)
-        out: Tensor = hidden + self.get_submodule(f"mlp{suffix}")(normed)
+        out: Tensor = hidden + getattr(self, f"mlp{suffix}")(normed)
         return out
 
 

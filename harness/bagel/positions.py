@@ -28,18 +28,21 @@ def grid_ids(rows: int, columns: int, side: int) -> Tensor:
 
 
 def rotary(positions: Tensor, width: int, theta: float) -> tuple[Tensor, Tensor]:
-    """Cosines and sines (..., width) of rotary embedding at integer positions (RoFormer, arXiv 2104.09864)."""
+    """What `rotate` multiplies heads by at integer positions (B, L): cosines and signed sines, (B, L, 1, width) each.
+
+    Rotary embedding of RoFormer (arXiv 2104.09864), the channels of a pair half a width apart.
+    """
     exponent = torch.arange(0, width, 2, dtype=torch.float32, device=positions.device) / width
-    angle = positions[..., None].float() * (1.0 / theta**exponent)
-    angle = torch.cat([angle, angle], dim=-1)
-    return angle.cos(), angle.sin()
+    angle = positions[..., None, None].float() * (1.0 / theta**exponent)
+    cosine, sine = angle.cos(), angle.sin()
+    return torch.cat([cosine, cosine], dim=-1), torch.cat([-sine, sine], dim=-1)
 
 
 def rotate(heads: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Heads (B, heads, L, width) turned by the angles (B, L, width)."""
+    """Heads (B, L, heads, width) turned by the angles."""
     first, second = heads.chunk(2, dim=-1)
-    turned = torch.cat([-second, first], dim=-1)
-    return heads * cosine[:, None].to(heads.dtype) + turned * sine[:, None].to(heads.dtype)
+    swapped = torch.cat([second, first], dim=-1)
+    return torch.addcmul(heads * cosine.to(heads.dtype), swapped, sine.to(heads.dtype))
 
 
 def time_wave(times: Tensor, width: int) -> Tensor:
