@@ -101,7 +101,18 @@ def by_formula(found: str, wanted: str, spelled: OneIG) -> float:
     return formula(terms["edits"], terms["exact"], terms["words"], spelled.most)
 
 
-READINGS: Mapping[str, Reading] = {"edit": by_edits, "exact": exactly, "words": by_words, NAME: by_formula}
+def by_recall(found: str, wanted: str, spelled: Speller) -> float:
+    """Share of the wanted words that have a word of their own at most .3 of its letters away (TIIF-Bench)."""
+    return recall(spelled.words(found), spelled.words(wanted))
+
+
+READINGS: Mapping[str, Reading] = {
+    "edit": by_edits,
+    "exact": exactly,
+    "words": by_words,
+    "recall": by_recall,
+    NAME: by_formula,
+}
 """How what is found becomes the value of a wanted text, by name."""
 
 
@@ -164,7 +175,7 @@ class LetteringReward:
         if reply.status != "ok":
             return Verdict(question.id, None, "", reply.status, reply.error, reply)
         anywhere = self.scope == "anywhere" or (self.scope == "auto" and number > 1)
-        if anywhere and self.reading != "words":
+        if anywhere and self.reading not in ("words", "recall"):
             between = " " if " " in wanted or not CHINESE.search(wanted) else ""
             found = nearest_run(
                 self.spelled.words(found),

@@ -22,6 +22,7 @@ TASKS = {
     "dsg": "tasks.dsg",
     "tifa": "tasks.tifa",
     "tiif": "tasks.tiif",
+    "tiif-lettering": "tasks.tiif_lettering",
     "wise-legacy": "tasks.wise_legacy",
     "wise-verified": "tasks.wise_verified",
     "t2i-reasonbench": "tasks.reasonbench",

@@ -51,6 +51,7 @@ FAMILIES = dict(list(GROUPS.items())[:6])
 BASIC = tuple(tag for name in ("Attribute", "Relation", "Reasoning") for tag in GROUPS[name])
 ADVANCED = tuple(tag for name in list(GROUPS)[3:8] for tag in GROUPS[name])
 """12 and 26 attributes, whose means are told beside the headline."""
+CITATION = "Wei et al., TIIF-Bench, 2025"
 COUNTS = {"test": (2538, 12160), "testmini": (277, 1446)}
 """Pairs and questions of each split."""
 
@@ -106,7 +107,7 @@ def load(arguments: Arguments) -> Task:
         scale=100.0,
         decimals={"tag": 2} if arguments.official else {},  # four decimals of a share
         licence=ORIGIN.licence,
-        citation="Wei et al., TIIF-Bench, 2025",
+        citation=CITATION,
         files=hashes(files),
         findings=tuple(findings_of(samples)),
     )

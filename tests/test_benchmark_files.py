@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
-from harness.assemble import load_task
+from harness.assemble import build_reward, load_task
 from tasks.registry import TASKS
+from tasks.sample import Generation, Response
 from tasks.task import Task
+from tests.judge import ScriptedJudge
 
 
 def tags_of(task: Task) -> Counter[str]:
@@ -59,6 +62,7 @@ WHOLE: tuple[tuple[str, dict[str, Any], int, int], ...] = (
     ("t2i-compbench-actions", {}, 300, 300),
     ("t2i-compbench-complex", {}, 300, 1262),
     ("oneig-text", {"language": "zh"}, 200, 200),
+    ("tiif-lettering", {"split": "test", "length": "long"}, 300, 300),
     ("oneig-style", {"language": "zh"}, 114, 114),
     ("oneig-reasoning", {"language": "zh"}, 225, 225),
     ("t2i-compbench-attributes", {"category": "shape"}, 300, 743),
@@ -168,6 +172,16 @@ def test_tiif_has_its_groups_and_answers(official: Path) -> None:
     assert {one.request.prompt for one in mini.samples} <= {one.request.prompt for one in whole.samples}
     assert told(whole, "has the prompt of text/") == 1
     assert mini.samples[0].request.prompt != load_task("tiif", {"length": "long"}).samples[0].request.prompt
+
+
+def test_tiifs_wanted_words_are_those_that_its_questions_name(official: Path) -> None:
+    task = load_task("tiif-lettering", {})
+    assert len(task.samples) == 30
+    assert task.samples[0].questions[0].text.split("\n") == ["drink", "tea", "eat", "cake", "relax", "enjoy", "delight"]
+    judge = ScriptedJudge({"": "Drink tee\nEAT CAKES relax"})
+    (score,) = build_reward(task, judge).score([Generation(task.samples[0], 1, Response(Image.new("RGB", (8, 8))))])
+    assert score.value == pytest.approx(4 / 7)  # tee is a third of its letters away from tea
+    assert score.parts["word distance"] == pytest.approx((1 / 3 + 1 / 5 + 2) / 7)
 
 
 def test_both_wises_tag_by_id_and_are_different_sets(official: Path) -> None:
