@@ -111,6 +111,19 @@ def read_file(origin: Origin, path: str, data: Path | None = None) -> DataFile:
     return local_file(found, f"{origin.folder}/{path}")
 
 
+def users_questions(
+    origin: Origin, title: str, path: str, given: Path | None, data: Path | None, advice: str, prefix: str = ""
+) -> DataFile:
+    """The questions that a user brings, or that lie beside the other files; ValueError says whence to take them."""
+    found = given or find(origin, path, data)
+    if found is None:
+        raise ValueError(
+            f"the questions of {title} were not found: take {prefix}{path} of github.com/{origin.repository} (licence: "
+            f"{origin.licence}), and {advice}"
+        )
+    return local_file(found, f"{origin.folder}/{found.name}")
+
+
 def local_file(found: Path, name: str) -> DataFile:
     """A file on this machine under the name that checksums know it by; ValueError where it cannot be read."""
     if not found.is_file():

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.card import Card
-from tasks.data import DataFile, Origin, check_count, find, hashes, local_file, read_file, version_of
+from tasks.data import Origin, check_count, hashes, read_file, users_questions, version_of
 from tasks.proposition import Item, findings_of, items_of, questions_of
 from tasks.sample import Request, Sample
 from tasks.task import RewardSpec, Task
@@ -33,6 +33,7 @@ CARD = Card(
     origin=ORIGIN,
 )
 PROMPTS, QUESTIONS = "dpgbench_prompts.json", "dpg_bench.csv"
+ADVICE = f"put it beside {PROMPTS} or name it with --task-args questions=FILE"
 TEMPLATE = "{question} Answer with yes or no only."
 
 
@@ -53,7 +54,9 @@ class Arguments:
 def load(arguments: Arguments) -> Task:
     """The task; ValueError says which file is missing or of another version."""
     prompts = read_file(ORIGIN, PROMPTS, arguments.data)
-    questions = read_questions(arguments)
+    questions = users_questions(
+        ORIGIN, CARD.title, QUESTIONS, arguments.questions, arguments.data, ADVICE, "dpg_bench/"
+    )
     texts: Mapping[str, str] = {name.removesuffix(".txt"): text for name, text in prompts.json().items()}
     items = items_of(questions.name, questions.table("\t" if questions.name.endswith(".tsv") else ","))
     check_count(prompts, "prompts", len(texts), CARD.prompts, arguments.any_version)
@@ -84,17 +87,6 @@ def load(arguments: Arguments) -> Task:
         files=hashes([prompts, questions]),
         findings=(*strangers(items, texts), *findings_of(items)),
     )
-
-
-def read_questions(arguments: Arguments) -> DataFile:
-    """The questions' file; ValueError says whence to take it."""
-    path = arguments.questions or find(ORIGIN, QUESTIONS, arguments.data)
-    if path is None:
-        raise ValueError(
-            f"the questions of DPG-Bench were not found: take dpg_bench/{QUESTIONS} of github.com/{ORIGIN.repository} "
-            f"(licence: {ORIGIN.licence}), and put it beside {PROMPTS} or name it with --task-args questions=FILE"
-        )
-    return local_file(path, f"{ORIGIN.folder}/{path.name}")
 
 
 def strangers(items: list[Item], texts: Mapping[str, str]) -> list[str]:

@@ -19,7 +19,7 @@ from tasks.picture_file import PictureFile, absent
 from tasks.pictures import absent_finding, gallery, hub_rows
 from tasks.sample import Question, Request, Sample
 from tasks.scale import whole_marks
-from tasks.task import RewardSpec, Task
+from tasks.task import Task, equal, rubric
 
 ORIGIN = Origin(
     "GEdit-Bench",
@@ -96,17 +96,12 @@ def load(arguments: Arguments) -> Task:
         version=version_of("1", files),
         split=f"{arguments.split}-{arguments.language}",
         samples=samples,
-        reward=RewardSpec(
-            kind="rubric",
-            reading="marks",
-            combine="root_product",
-            verifier="http",
-            options={
-                "calls": calls("\n".join(one.text() for one in success), "\n".join(one.text() for one in quality))
-            },
+        reward=rubric(
+            "root_product",
+            calls=calls("\n".join(one.text() for one in success), "\n".join(one.text() for one in quality)),
         ),
         headline="mean of tags",
-        weights=dict.fromkeys(COUNTS, 1 / len(COUNTS)),
+        weights=equal(COUNTS),
         scale=10.0,
         licence=ORIGIN.licence,
         citation="Liu et al., Step1X-Edit, 2025; Ku et al., VIEScore, ACL 2024",

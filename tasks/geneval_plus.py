@@ -17,7 +17,7 @@ from tasks.card import Card
 from tasks.data import Origin, check_count, hashes, read_file, version_of
 from tasks.sample import Question, Request, Sample
 from tasks.scale import RIGHT_OR_WRONG
-from tasks.task import RewardSpec, Task
+from tasks.task import Task, rubric
 
 ORIGIN = Origin(
     "GenEval++", "yejy53/Echo-4o", "28f36d76558e5f53b9deceda78bf025ef0d0ea24", "Apache-2.0", free=True,
@@ -73,9 +73,7 @@ def load(arguments: Arguments) -> Task:
         version=version_of("1", [file]),
         split="test",
         samples=tuple(sample_of(str(number), row) for number, row in enumerate(rows, start=1)),
-        reward=RewardSpec(
-            "rubric", "marks", "pooled", "http", {"calls": {"mark": call}, "official": arguments.official}
-        ),
+        reward=rubric("pooled", calls={"mark": call}, official=arguments.official),
         headline="mean of tags",
         missing="zero",
         licence=ORIGIN.licence,

@@ -18,7 +18,7 @@ from tasks.picture_file import absent
 from tasks.pictures import Gallery, absent_finding, gallery
 from tasks.sample import Question, Request, Sample
 from tasks.scale import whole_marks
-from tasks.task import RewardSpec, Task
+from tasks.task import Task, equal, rubric
 
 ORIGIN = Origin("ImgEdit", "PKU-YuanGroup/ImgEdit", "547185d12c08267a862b94248576e1746e479937", "none stated")
 CARD = Card(
@@ -91,19 +91,14 @@ def load(arguments: Arguments) -> Task:
         version=version_of("1", files),
         split=arguments.split,
         samples=samples,
-        reward=RewardSpec(
-            kind="rubric",
-            reading="marks",
-            combine="pooled",
-            verifier="http",
-            options={
-                "official": arguments.official,
-                "per_image": arguments.per_image,
-                "calls": calls(files[1].json()) if basic else {"marks": {**ASKED, "template": "imgedit_uge.txt"}},
-            },
+        reward=rubric(
+            "pooled",
+            official=arguments.official,
+            per_image=arguments.per_image,
+            calls=calls(files[1].json()) if basic else {"marks": {**ASKED, "template": "imgedit_uge.txt"}},
         ),
         headline="mean of tags" if over_tags else "mean",
-        weights=dict.fromkeys(COUNTS, 1 / len(COUNTS)) if over_tags else {},
+        weights=equal(COUNTS) if over_tags else {},
         scale=4.0,
         offset=1.0,
         decimals={"image": 2, "tag": 2} if arguments.official else {},

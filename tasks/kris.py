@@ -19,7 +19,7 @@ from tasks.picture_file import absent
 from tasks.pictures import Gallery, absent_finding, gallery
 from tasks.sample import Question, Request, Sample
 from tasks.scale import whole_marks
-from tasks.task import RewardSpec, Task
+from tasks.task import Task, rubric
 
 ORIGIN = Origin(
     "KRIS-Bench",
@@ -91,13 +91,7 @@ def load(arguments: Arguments) -> Task:
         version=version_of("1", [file]),
         split="test",
         samples=samples,
-        reward=RewardSpec(
-            kind="rubric",
-            reading="marks",
-            combine="pooled",
-            verifier="http",
-            options={"official": arguments.official, "calls": calls()},
-        ),
+        reward=rubric("pooled", official=arguments.official, calls=calls()),
         headline="pooled",
         scale=100.0,
         licence=ORIGIN.licence,

@@ -16,7 +16,7 @@ from tasks.card import Card
 from tasks.data import DataFile, Origin, check_count, hashes, read_file, version_of
 from tasks.sample import Question, Request, Sample
 from tasks.scale import RIGHT_OR_WRONG
-from tasks.task import RewardSpec, Task
+from tasks.task import Task, equal, rubric
 
 ORIGIN = Origin("R2I-Bench", "PLUM-Lab/R2I-Bench", "874e8a1b20a246fe390152c767534a8abcfeae82", "none stated")
 CARD = Card(
@@ -79,19 +79,11 @@ def load(arguments: Arguments) -> Task:
         version=version_of("1", files),
         split="test",
         samples=tuple(samples),
-        reward=RewardSpec(
-            kind="rubric",
-            reading="marks",
-            combine="weighted",
-            verifier="http",
-            options={
-                "weights": dict(sorted(weights.items())),
-                "official": arguments.official,
-                "calls": {"points": call},
-            },
+        reward=rubric(
+            "weighted", weights=dict(sorted(weights.items())), official=arguments.official, calls={"points": call}
         ),
         headline="mean of tags",
-        weights=dict.fromkeys(CATEGORIES, 1 / len(CATEGORIES)),
+        weights=equal(CATEGORIES),
         decimals={"image": 2, "tag": 2} if arguments.official else {},
         licence=ORIGIN.licence,
         citation="Chen et al., R2I-Bench, 2025",

@@ -17,7 +17,7 @@ from tasks.card import Card
 from tasks.data import DataFile, Origin, check_count, hashes, read_file, version_of
 from tasks.sample import Question, Request, Sample
 from tasks.scale import ZERO_HALF_ONE
-from tasks.task import RewardSpec, Task
+from tasks.task import Task, equal, rubric
 
 ORIGIN = Origin(
     "T2I-ReasonBench", "KaiyueSun98/T2I-ReasonBench", "efc1d206901b1be71688039a45c3ad8dec01a084", "none stated"
@@ -90,15 +90,9 @@ def load(arguments: Arguments) -> Task:
         version=version_of("1", files),
         split="test",
         samples=tuple(samples),
-        reward=RewardSpec(
-            kind="rubric",
-            reading="marks",
-            combine="by_group",
-            verifier="http",
-            options={"weights": WEIGHTS, "calls": calls()},
-        ),
+        reward=rubric("by_group", weights=WEIGHTS, calls=calls()),
         headline="mean of tags",
-        weights=dict.fromkeys(DIMENSIONS, 1 / len(DIMENSIONS)),
+        weights=equal(DIMENSIONS),
         scale=100.0,
         licence=ORIGIN.licence,
         citation="Sun et al., T2I-ReasonBench, 2025",

@@ -21,7 +21,7 @@ from tasks.pictures import HUB as DOWNLOAD
 from tasks.pictures import Gallery, absent_finding, download, gallery
 from tasks.sample import Question, Request, Sample
 from tasks.scale import RIGHT_OR_WRONG, whole_marks
-from tasks.task import RewardSpec, Task
+from tasks.task import Task, rubric
 
 ORIGIN = Origin("RISEBench", "PhoenixZ810/RISEBench", "5f226519b25c005bb32fb83864bbd1845ab85c23", "none stated")
 CARD = Card(
@@ -87,17 +87,12 @@ def load(arguments: Arguments) -> Task:
         version=version_of("1", [file]),
         split=arguments.split,
         samples=samples,
-        reward=RewardSpec(
-            kind="rubric",
-            reading="marks",
-            combine="reasoning_first",
-            verifier="http",
-            options={
-                "weights": WEIGHTS,
-                "official": arguments.official,
-                "before_2026_04": arguments.before_2026_04,
-                "calls": calls(),
-            },
+        reward=rubric(
+            "reasoning_first",
+            weights=WEIGHTS,
+            official=arguments.official,
+            before_2026_04=arguments.before_2026_04,
+            calls=calls(),
         ),
         headline="share complete",
         scale=100.0,

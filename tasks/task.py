@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -29,6 +29,16 @@ class RewardSpec:
     combine: str = "geometric"
     verifier: str = "pixels"
     options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def rubric(combine: str, *, calls: Mapping[str, Any], **options: Any) -> RewardSpec:
+    """Marks of a judge behind HTTP; `calls` says how it is asked."""
+    return RewardSpec("rubric", "marks", combine, "http", {**options, "calls": calls})
+
+
+def equal(tags: Collection[str]) -> dict[str, float]:
+    """The same weight for every tag."""
+    return dict.fromkeys(tags, 1.0 / len(tags))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tasks.card import Card
-from tasks.data import DataFile, Origin, check_count, find, hashes, local_file, read_file, version_of
+from tasks.data import DataFile, Origin, check_count, hashes, read_file, users_questions, version_of
 from tasks.sample import Question, Request, Sample
 from tasks.task import RewardSpec, Task
 
@@ -34,6 +34,7 @@ CARD = Card(
     origin=ORIGIN,
 )
 CAPTIONS, QUESTIONS = "tifa_v1.0/tifa_v1.0_text_inputs.json", "tifa_v1.0/tifa_v1.0_question_answers.json"
+ADVICE = "name it with --task-args questions=FILE; split=sample runs without it"
 SAMPLE = "sample/sample_question_answers.json", 2, 19
 """The sample's file, captions and questions."""
 FIELDS = ("id", "caption", "question", "choices", "answer", "element_type")
@@ -68,7 +69,10 @@ def load(arguments: Arguments) -> Task:
         wanted = list(dict.fromkeys(row["id"] for row in rows))
         check_count(files[0], "captions", len(wanted), SAMPLE[1], arguments.any_version)
     else:
-        files = [read_file(ORIGIN, CAPTIONS, arguments.data), read_questions(arguments)]
+        files = [
+            read_file(ORIGIN, CAPTIONS, arguments.data),
+            users_questions(ORIGIN, CARD.title, QUESTIONS, arguments.questions, arguments.data, ADVICE),
+        ]
         captions, rows = (file.json() for file in files)
         check_count(files[0], "captions", len(captions), CARD.prompts, arguments.any_version)
         wanted = [row["id"] for row in captions]
@@ -92,17 +96,6 @@ def reward_of(sentences: str) -> RewardSpec:
     if not sentences:
         return RewardSpec(reading="exact", combine="pooled", verifier="http", options={"min_answered": 1.0})
     return RewardSpec("questions", "nearest", "pooled", "http", {"min_answered": 1.0, "sentences": sentences})
-
-
-def read_questions(arguments: Arguments) -> DataFile:
-    """The questions' file; ValueError says whence to take it."""
-    path = arguments.questions or find(ORIGIN, QUESTIONS, arguments.data)
-    if path is None:
-        raise ValueError(
-            f"the questions of TIFA v1.0 were not found: take {QUESTIONS} of github.com/{ORIGIN.repository} (licence: "
-            f"{ORIGIN.licence}), and name it with --task-args questions=FILE; split=sample runs without it"
-        )
-    return local_file(path, f"{ORIGIN.folder}/{QUESTIONS}")
 
 
 def by_caption(file: DataFile, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from tasks.card import Card
 from tasks.data import DataFile, Origin, check_count, hashes, read_file, version_of
 from tasks.sample import Question, Request, Sample
-from tasks.task import RewardSpec, Task
+from tasks.task import Task, equal, rubric
 
 ORIGIN = Origin("TIIF-Bench", "A113N-W3I/TIIF-Bench", "3aae7504d2546516eaec2fea82fde9ae445dfea3", "none stated")
 CARD = Card(
@@ -91,19 +91,14 @@ def load(arguments: Arguments) -> Task:
         version=version_of("1", files),
         split=f"{arguments.split}-{arguments.length}",
         samples=tuple(samples),
-        reward=RewardSpec(
-            kind="rubric",
-            reading="marks",
-            combine="pooled",
-            verifier="http",
-            options={
-                "official": arguments.official,
-                "calls": {"answers": {"template": "tiif.txt", "form": "yes no lines", "max_tokens": 2000}},
-            },
+        reward=rubric(
+            "pooled",
+            official=arguments.official,
+            calls={"answers": {"template": "tiif.txt", "form": "yes no lines", "max_tokens": 2000}},
         ),
         headline="pooled by tag",
         weights={tag: 1 / len(GROUPS) / len(tags) for tags in GROUPS.values() for tag in tags},
-        compounds={name: dict.fromkeys(tags, 1 / len(tags)) for name, tags in compounds().items()},
+        compounds={name: equal(tags) for name, tags in compounds().items()},
         scale=100.0,
         decimals={"tag": 2} if arguments.official else {},  # four decimals of a share
         licence=ORIGIN.licence,

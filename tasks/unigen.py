@@ -17,7 +17,7 @@ from tasks.card import Card
 from tasks.data import DataFile, Origin, check_count, hashes, read_file, version_of
 from tasks.sample import Question, Request, Sample
 from tasks.scale import RIGHT_OR_WRONG
-from tasks.task import RewardSpec, Task
+from tasks.task import Task, equal, rubric
 from tasks.unigen_dimension import CHINESE, DEFINITIONS, PRIMARIES
 
 ORIGIN = Origin(
@@ -67,15 +67,11 @@ def load(arguments: Arguments) -> Task:
         version=version_of("1", [file]),
         split=arguments.split,
         samples=samples,
-        reward=RewardSpec(
-            kind="rubric",
-            reading="marks",
-            combine="pooled",
-            verifier="http",
-            options={"calls": {"points": {"template": "unigen.txt", "form": "tagged lists", "max_tokens": 4000}}},
+        reward=rubric(
+            "pooled", calls={"points": {"template": "unigen.txt", "form": "tagged lists", "max_tokens": 4000}}
         ),
         headline="pooled by tag",
-        weights=dict.fromkeys(PRIMARIES, 1 / len(PRIMARIES)),
+        weights=equal(PRIMARIES),
         images=CARD.images,
         scale=100.0,
         licence=ORIGIN.licence,

@@ -14,7 +14,7 @@ from tasks.card import Card
 from tasks.data import hashes, read_file, version_of
 from tasks.sample import Question
 from tasks.scale import whole_marks
-from tasks.task import RewardSpec, Task
+from tasks.task import Task, equal, rubric
 from tasks.wise import ORIGIN, findings_of, rows_of, sample_of
 
 CARD = Card(
@@ -65,20 +65,15 @@ def load(arguments: Arguments) -> Task:
         version=version_of("1", files),
         split="test",
         samples=tuple(sample_of(row, questions, LAST) for row in rows),
-        reward=RewardSpec(
-            kind="rubric",
-            reading="marks",
-            combine="weighted",
-            verifier="http",
-            options={
-                "weights": MARKS,
-                "official": arguments.official,
-                "plain_mean": arguments.plain_mean,
-                "calls": {"marks": {"template": "wise_legacy.txt", "form": form, "max_tokens": 2000}},
-            },
+        reward=rubric(
+            "weighted",
+            weights=MARKS,
+            official=arguments.official,
+            plain_mean=arguments.plain_mean,
+            calls={"marks": {"template": "wise_legacy.txt", "form": form, "max_tokens": 2000}},
         ),
         headline="weighted tags",
-        weights=dict.fromkeys(WEIGHTS, 1 / len(WEIGHTS)) if arguments.plain_mean else WEIGHTS,
+        weights=equal(WEIGHTS) if arguments.plain_mean else WEIGHTS,
         answer_tags=True,
         licence=ORIGIN.licence,
         citation="Niu et al., WISE, 2025",

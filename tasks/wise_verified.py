@@ -9,7 +9,7 @@ from tasks.card import Card
 from tasks.data import hashes, read_file, version_of
 from tasks.sample import Question
 from tasks.scale import RIGHT_OR_WRONG
-from tasks.task import RewardSpec, Task
+from tasks.task import Task, equal, rubric
 from tasks.wise import ORIGIN, findings_of, rows_of, sample_of
 
 CARD = Card(
@@ -55,18 +55,13 @@ def load(arguments: Arguments) -> Task:
         version=version_of("1", files),
         split="test",
         samples=tuple(sample_of(row, questions, LAST) for row in rows),
-        reward=RewardSpec(
-            kind="rubric",
-            reading="marks",
-            combine="pooled",
-            verifier="http",
-            options={
-                "plain_mean": arguments.plain_mean,
-                "calls": {"mark": {"template": "wise_verified.txt", "form": "lines", "max_tokens": 500}},
-            },
+        reward=rubric(
+            "pooled",
+            plain_mean=arguments.plain_mean,
+            calls={"mark": {"template": "wise_verified.txt", "form": "lines", "max_tokens": 500}},
         ),
         headline="weighted tags",
-        weights=dict.fromkeys(WEIGHTS, 1 / len(WEIGHTS)) if arguments.plain_mean else WEIGHTS,
+        weights=equal(WEIGHTS) if arguments.plain_mean else WEIGHTS,
         licence=ORIGIN.licence,
         citation="Niu et al., WISE Verified, 2026",
         files=hashes(files),
