@@ -1,14 +1,17 @@
 """How near the HTTP verifier comes to the ideal, what it costs in CPU, and that memory follows what is in flight.
 
-A server of its own process answers after 100 ms. Ideal is calls x latency / calls in flight. Also printed: what the
-same calls cost through the `openai` package's own transport, as a ratio measured in the same run.
+A server of its own process answers after 100 ms. Ideal are whole rounds, ceil(calls / calls in flight) x latency: with
+calls of one length no schedule is faster. Also printed, from the same run: how near bare sockets come, which send bytes
+made before and read none of what comes back, and what calls through the `openai` package's own transport cost.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import math
 import multiprocessing
+import queue
 import socket
 import sys
 import time
@@ -72,7 +75,7 @@ def measured(name: str, count: int, work: Callable[[], object]) -> tuple[float, 
     """Share of the ideal throughput, and milliseconds of CPU a question; both printed."""
     start, used = time.perf_counter(), time.process_time()
     work()
-    share = count * LATENCY / IN_FLIGHT / (time.perf_counter() - start)
+    share = math.ceil(count / IN_FLIGHT) * LATENCY / (time.perf_counter() - start)
     cost = 1000 * (time.process_time() - used) / count
     print(f"{name:44} {share:7.1%} of ideal {cost:8.3f} ms CPU a question")
     return share, cost
@@ -90,6 +93,7 @@ def main() -> None:
             break
         except OSError:
             time.sleep(0.1)
+    bare(port)
     start = {"ours": IN_FLIGHT, "ours, from 8 in flight": 8}
     found = {}
     for name, first in start.items():
@@ -101,6 +105,33 @@ def main() -> None:
     print(f"CPU of the openai package's own calls to ours: {theirs[1] / found['ours'][1]:.1f}")
     memory(url)
     server.terminate()
+
+
+def bare(port: int) -> None:
+    """The same number of calls by as many threads that do nothing but send and receive."""
+    body = b" " * 5000
+    request = b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    left: queue.SimpleQueue[int] = queue.SimpleQueue()
+    lines = [socket.create_connection(("127.0.0.1", port)) for _ in range(IN_FLIGHT)]
+
+    def call(line: socket.socket) -> None:
+        while True:
+            try:
+                left.get_nowait()
+            except queue.Empty:
+                return
+            line.sendall(request)
+            found = b""
+            while not found.endswith(ANSWER):
+                found += line.recv(1 << 16)
+
+    with ThreadPoolExecutor(IN_FLIGHT) as crew:
+        list(crew.map(time.sleep, [0.05] * IN_FLIGHT))  # starts the threads
+        for number in range(QUESTIONS):
+            left.put(number)
+        measured("bare sockets", QUESTIONS, lambda: list(crew.map(call, lines)))
+    for line in lines:
+        line.close()
 
 
 def through_openai(url: str) -> tuple[float, float]:

@@ -11,18 +11,17 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from reward.budget import Budget
 from reward.chat_wire import loads
-from reward.encoding import Encoded, encode_all
+from reward.encoding import encode_all
 from reward.endpoint import Endpoint
 from reward.limit import Bucket
 from reward.outcome import ConnectionLost, Outcome, TryTimedOut, Unreadable, of_answer, of_failure
-from reward.reply_key import reply_keys
+from reward.parcel import Job, Parcel, shown
 from reward.verifier import Query, Reply, VerifierDown
 from reward.wire import Wire
 
@@ -40,17 +39,6 @@ class Patience:
     tries: int = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """Queries that travel together, and where their replies go."""
-
-    queries: tuple[Query, ...]
-    pictures: Mapping[int, Encoded]
-    futures: tuple[Future[Reply], ...]
-    cancelled: threading.Event
-    tried: list[Outcome] = field(default_factory=list)
-
-
 class Client:
     """A crew of threads over one or several servers of the same verifier."""
 
@@ -63,8 +51,8 @@ class Client:
         self.max_side = max_side
         self.jitter = jitter or (lambda most: random.uniform(0.0, most))
         self.lock = threading.Condition()
-        self.work: queue.SimpleQueue[Parcel] = queue.SimpleQueue()
-        self.asking: dict[str, Future[Reply]] = {}
+        self.work: queue.SimpleQueue[tuple[Job, list[int]]] = queue.SimpleQueue()
+        self.asking: dict[str, list[tuple[Job, int]]] = {}
         self.crew = 0
 
     def ask(self, queries: Sequence[Query], facts: Mapping[str, Any]) -> list[Reply]:
@@ -72,56 +60,31 @@ class Client:
         down = self.down() or self.budget.refusal(0)
         if down:
             raise VerifierDown(down)
-        keys = reply_keys(queries, facts)
-        cancelled = threading.Event()
-        futures = self._send(queries, keys, cancelled)
+        pictures = encode_all(queries, self.max_side)
+        job = Job(queries, facts, pictures, [None] * len(queries), len(queries))
+        parcels = self.wire.parcels(queries)
+        for places in parcels:
+            for picture in shown(job, places):
+                picture.users += 1
+        for places in parcels:
+            self.work.put((job, places))
+        self._man(len(parcels))
         try:
-            return [replace(future.result(), key=key) for future, key in zip(futures, keys, strict=True)]
+            if queries:
+                job.done.wait()
         except BaseException:  # an interrupt: what waits is given up, what is in flight ends by itself
-            cancelled.set()
+            job.cancelled.set()
             with self.lock:
                 self.lock.notify_all()
             raise
+        if job.failure is not None:
+            raise job.failure
+        return [reply for reply in job.replies if reply is not None]
 
     def down(self) -> str:
         """Why no server will ever answer again, if so."""
         reasons = [one.breaker.dead for one in self.endpoints]
         return "; ".join(dict.fromkeys(reasons)) if all(reasons) else ""
-
-    def _send(self, queries: Sequence[Query], keys: Sequence[str], cancelled: threading.Event) -> list[Future[Reply]]:
-        futures, new = [], []
-        with self.lock:
-            for query, key in zip(queries, keys, strict=True):
-                if key not in self.asking:
-                    self.asking[key] = Future()
-                    new.append((query, key))
-                futures.append(self.asking[key])
-        asked = [query for query, _ in new]
-        pictures = encode_all(asked, self.max_side)
-        parcels = []
-        for places in self.wire.parcels(asked):
-            mine = [new[place] for place in places]
-            shown = {id(image): pictures[id(image)] for query, _ in mine for image in query.images}
-            for picture in shown.values():
-                picture.users += 1
-            some = tuple(self._tracked(key) for _, key in mine)
-            parcels.append(Parcel(tuple(query for query, _ in mine), shown, some, cancelled))
-        for parcel in parcels:
-            self.work.put(parcel)
-        self._man(len(parcels))
-        return futures
-
-    def _tracked(self, key: str) -> Future[Reply]:
-        """The future of a key, forgotten once it has a reply: a failure is given to all who wait, and to no other."""
-        with self.lock:
-            future = self.asking[key]
-
-        def forget(_: Future[Reply]) -> None:
-            with self.lock:
-                del self.asking[key]
-
-        future.add_done_callback(forget)
-        return future
 
     def _man(self, wanted: int) -> None:
         """As many threads as may be of use."""
@@ -131,18 +94,44 @@ class Client:
                 threading.Thread(target=self._serve, name=f"ask-{self.crew}", daemon=True).start()
 
     def _serve(self) -> None:
+        """Takes parcels; their keys and bodies are made only now, so that the first call goes out at once."""
         while True:
-            parcel = self.work.get()
-            try:
-                replies = self._carry(parcel)
-            except BaseException as failure:  # noqa: BLE001 - the thread that waits raises it
-                for future in parcel.futures:
-                    future.set_exception(failure)
-            else:
-                for future, reply in zip(parcel.futures, replies, strict=True):
-                    future.set_result(reply)
-            for picture in parcel.pictures.values():
+            job, places = self.work.get()
+            parcel = self._opened(job, places)
+            if parcel.queries:
+                try:
+                    replies = self._carry(parcel)
+                except BaseException as failure:  # noqa: BLE001 - the thread that waits raises it
+                    self._deliver(parcel, [Reply("transport_error")] * len(parcel.keys), failure)
+                else:
+                    self._deliver(parcel, replies)
+            for picture in shown(job, places):
                 picture.leave()
+
+    def _opened(self, job: Job, places: Sequence[int]) -> Parcel:
+        """The queries of a parcel that nobody asks now; the others wait for the reply that is on its way."""
+        keys = [job.key(place) for place in places]
+        new: list[tuple[int, str]] = []
+        with self.lock:
+            for place, key in zip(places, keys, strict=True):
+                if key not in self.asking:
+                    self.asking[key] = []
+                    new.append((place, key))
+                self.asking[key].append((job, place))
+        return Parcel(
+            tuple(job.queries[place] for place, _ in new), tuple(key for _, key in new), job.pictures, job.cancelled
+        )
+
+    def _deliver(self, parcel: Parcel, replies: Sequence[Reply], failure: BaseException | None = None) -> None:
+        """Each reply to all who wait for it; then it is forgotten, so that a failure is given to no other."""
+        named = [replace(reply, key=key) for reply, key in zip(replies, parcel.keys, strict=True)]
+        with self.lock:
+            for reply in named:
+                for job, place in self.asking.pop(reply.key):
+                    job.replies[place], job.failure = reply, job.failure or failure
+                    job.left -= 1
+                    if job.left == 0:
+                        job.done.set()
 
     def _carry(self, parcel: Parcel) -> Sequence[Reply]:
         """Tries until there are replies, or until tries, time or money are spent."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from reward.image_name import plain
+from reward.image_name import picture_name, plain
 from reward.verifier import Query
 
 COMPRESSION = 1
@@ -26,6 +26,7 @@ class Encoded:
         self.image, self.max_side = image, max_side
         self.lock = threading.Lock()
         self.content: bytes | None = None
+        self.known_as = ""
         self.users = 0
 
     def base64(self) -> bytes:
@@ -34,6 +35,12 @@ class Encoded:
             if self.content is None:
                 self.content = base64.b64encode(png(self.image, self.max_side))
             return self.content
+
+    def pixels(self) -> str:
+        """The name of the picture as it is, whatever its size on the wire."""
+        with self.lock:
+            self.known_as = self.known_as or picture_name(self.image)
+            return self.known_as
 
     def name(self) -> str:
         """SHA-256 of the PNG file that travels."""
@@ -65,7 +72,8 @@ def shrunk(image: Image.Image, max_side: int | None) -> Image.Image:
 
 def encode_all(queries: Sequence[Query], max_side: int | None) -> dict[int, Encoded]:
     """One `Encoded` a picture, by the picture's identity."""
-    return {id(image): Encoded(image, max_side) for query in queries for image in query.images}
+    images = {id(image): image for query in queries for image in query.images}
+    return {one: Encoded(image, max_side) for one, image in images.items()}
 
 
 def mark(place: int) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.message import Message
 from email.utils import parsedate_to_datetime
 
 from reward.secret import redact
@@ -42,7 +43,7 @@ class Answer:
     """An HTTP answer, wholly read."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] | Message
     body: bytes
 
 
@@ -111,7 +112,7 @@ def error_code(body: bytes) -> str:
     return next((one for one in (error.get("code"), error.get("type")) if isinstance(one, str)), "")
 
 
-def retry_after(headers: Mapping[str, str], now: datetime) -> float:
+def retry_after(headers: Mapping[str, str] | Message, now: datetime) -> float:
     """Seconds that Retry-After asks for, as a number or as a date; 0 without one that can be read."""
     text = headers.get("Retry-After", "").strip()
     try:

@@ -66,14 +66,9 @@ def key_texts(queries: Sequence[Query], facts: Mapping[str, Any]) -> list[str]:
         for image in query.images:
             if id(image) not in names:
                 names[id(image)] = picture_name(image)
-    return [
-        canonical(
-            {
-                "v": 1,
-                "images": [names[id(image)] for image in query.images],
-                **{one: getattr(query, one) for one in WORDS},
-                **facts,
-            }
-        )
-        for query in queries
-    ]
+    return [key_text(query, [names[id(image)] for image in query.images], facts) for query in queries]
+
+
+def key_text(query: Query, names: Sequence[str], facts: Mapping[str, Any]) -> str:
+    """What the key of one query is the hash of, its pictures named."""
+    return canonical({"v": 1, "images": names, **{one: getattr(query, one) for one in WORDS}, **facts})

@@ -11,7 +11,8 @@ from typing import Any, Literal
 from reward.budget import Budget
 from reward.chat_wire import ChatWire
 from reward.client import Client, Patience
-from reward.endpoint import LARGEST, Endpoint, address_of
+from reward.connection import address_of
+from reward.endpoint import LARGEST, Endpoint
 from reward.json_wire import JsonWire
 from reward.probe import Probed, answered_all, check_known, root_of, settle
 from reward.reply_key import canonical_hash, facts_of
@@ -103,7 +104,7 @@ def openai_endpoints(
 ) -> list[Endpoint]:
     """The servers, addressed and authorised as the `openai` package does it.
 
-    Calls then travel over a leaner transport: the package takes five times the CPU (`benchmarks/http_verifier.py`).
+    Calls then travel over a leaner transport: the package takes four times the CPU (`benchmarks/http_verifier.py`).
     """
     try:
         from openai import OpenAI

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -231,7 +232,7 @@ def test_several_servers_share_the_work_and_a_dead_one_is_left() -> None:
 
 def test_a_budget_of_calls_is_kept_and_the_rest_is_skipped() -> None:
     with running(always(Act(body=YES))) as server:
-        asker = client(server.url, budget=Budget(max_calls=5))
+        asker = client(server.url, budget=Budget(max_calls=5), patience=Patience(5.0, 20.0, 3))
         replies = asker.ask(questions(12), FACTS)
         assert [one.status for one in replies].count("ok") == len(server.requests) == 5
         assert {one.error for one in replies if one.status == "skipped"} == {"the budget of 5 calls is spent"}
@@ -254,15 +255,18 @@ def test_a_rate_is_kept() -> None:
     assert time.monotonic() - start >= 29 / 20 - 1.0
 
 
-def test_an_interrupt_gives_up_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    with running(always(Act(before=0.1, body=YES))) as server:
-        asker = client(server.url, start=1)
-        monkeypatch.setattr("reward.client.replace", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+def test_an_interrupt_gives_up_what_waits() -> None:
+    def stop(request: dict[str, Any], number: int) -> Act:
+        if number == 2:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        return Act(before=0.1, body=YES)
+
+    with running(stop) as server:
+        asker = client(server.url, start=1, patience=Patience(5.0, 20.0, 3))
         with pytest.raises(KeyboardInterrupt):
-            asker.ask(questions(30), FACTS)
-        monkeypatch.undo()
+            asker.ask(questions(60), FACTS)
         time.sleep(0.5)
-        assert len(server.requests) < 10
+        assert len(server.requests) < 20
 
 
 def test_a_picture_is_encoded_once_and_let_go_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
