@@ -15,7 +15,7 @@ import tyro
 from harness.arguments import parse_arguments
 from harness.asked import told
 from harness.ending import DONE, OUTAGE, SaveError
-from harness.json_lines import json_line, read_lines
+from harness.json_lines import json_line, read_lines, replace_text
 from harness.offline import forbid_connections
 from reward.budget import MILLION
 from reward.decomposition import STEPS, Decomposed, decompose, wording, wordings_hash
@@ -35,10 +35,11 @@ class DecomposeConfig:
     """A text file with a prompt a line; or a JSONL file of `prompt`, with `id` or not, such as GenEval's metadata."""
     output_path: Annotated[Path | None, Alias(aliases=["-o"])] = None
     """File that is written, line by line; PROMPTS.questions.jsonl when not given. The same command goes on with it."""
-    verifier: Literal["http", "rules"] = "rules"
-    """http asks a language model over OpenAI's chat protocol; rules knows scenes and GenEval's metadata."""
+    verifier: Literal["http", "local", "rules"] = "rules"
+    """http asks a language model over OpenAI's chat protocol, local one of transformers in this process; rules knows
+    scenes and GenEval's metadata."""
     verifier_args: str = ""
-    """Arguments of http: model=, base_url=, price_in=, ..."""
+    """Arguments of http: model=, base_url=, price_in=, ...; of local: pretrained=, device=, batch=, ..."""
     name: str = ""
     """Name of the task; the file's when not given."""
     quality: bool = True
@@ -60,7 +61,7 @@ class DecomposeConfig:
 
 
 def main(arguments: list[str]) -> int:
-    """Writes the task; 4 when prompts are left without questions."""
+    """Writes the task; 4 when prompts are left without questions, which are kept with the reason."""
     config = tyro.cli(DecomposeConfig, args=arguments, prog="harness decompose")
     if config.concurrency < 1:
         raise ValueError(f"--concurrency must be at least 1, not {config.concurrency}")
@@ -75,10 +76,11 @@ def main(arguments: list[str]) -> int:
         show({"prompts": len(rows), "left": len(left), **forecast(config, left), "output_path": str(out)}, config.json)
         return DONE
     failed = write_all(config, head, out, left, bool(done))
+    write_failures(out.with_suffix(".failures.jsonl"), failed)
     show({"prompts": len(rows), "written": len(rows) - len(failed), "failed": len(failed), "output_path": str(out)},
          config.json)  # fmt: skip
-    for name, why in failed[:10]:
-        print(f"harness: prompt {name}: {why}", file=sys.stderr)
+    for row in failed[:10]:
+        print(f"harness: prompt {row['id']}: {row['error']}", file=sys.stderr)
     return OUTAGE if failed else DONE
 
 
@@ -125,9 +127,9 @@ def lines_there(out: Path, head: Mapping[str, Any]) -> set[str]:
 
 def write_all(
     config: DecomposeConfig, head: Mapping[str, Any], out: Path, left: Sequence[Mapping[str, Any]], goes_on: bool
-) -> list[tuple[str, str]]:
+) -> list[dict[str, str]]:
     """Appends a line a prompt as it is finished; gives the prompts that have none, with the reason."""
-    failed: list[tuple[str, str]] = []
+    failed: list[dict[str, str]] = []
     found = by_rules_all(left) if config.verifier == "rules" else by_model(config, left)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -138,7 +140,7 @@ def write_all(
                 file.write(json_line(head).encode())
             for row, made in found:
                 if made.error:
-                    failed.append((row["id"], made.error))
+                    failed.append({"id": row["id"], "prompt": row["prompt"], "error": made.error})
                     continue
                 questions = [told(one) for one in made.questions]
                 file.write(json_line({"id": row["id"], "prompt": row["prompt"], "questions": questions}).encode())
@@ -146,6 +148,14 @@ def write_all(
     except OSError as error:
         raise SaveError(f"{out} cannot be written: {error.strerror}") from error
     return failed
+
+
+def write_failures(path: Path, failed: Sequence[Mapping[str, str]]) -> None:
+    """The prompts without questions, each with the reason; no file where there are none."""
+    if failed:
+        replace_text(path, "".join(json_line(row) for row in failed))
+    else:
+        path.unlink(missing_ok=True)
 
 
 def repair(out: Path) -> None:
@@ -162,7 +172,7 @@ def by_rules_all(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Mapping[st
 
     for row in rows:
         questions = by_rules(row)
-        why = "no rule knows it; --verifier http asks a language model"
+        why = "no rule knows it; --verifier http or local asks a language model"
         yield row, Decomposed(error=why) if questions is None else Decomposed(questions)
 
 
@@ -172,7 +182,11 @@ def by_model(
     """Every prompt by the language model, as they are finished; so many are in work, and no more are waiting."""
     if not rows:
         return
-    verifier = writer(config)
+    from harness.writer import open_writer
+
+    budget = {"max_calls": config.max_calls, "max_cost": config.max_cost}
+    limits = {name: value for name, value in budget.items() if value is not None}
+    verifier = open_writer(config.verifier, parse_arguments(config.verifier_args), limits)
     left = iter(rows)
     with ThreadPoolExecutor(config.concurrency, "decompose") as crew:
         working: dict[Future[Decomposed], Mapping[str, Any]] = {}
@@ -193,15 +207,6 @@ def one_prompt(verifier: Verifier, prompt: str, quality: bool) -> Decomposed:
         return decompose(verifier, prompt, quality)
     except VerifierDown as error:
         return Decomposed(error=str(error))
-
-
-def writer(config: DecomposeConfig) -> Verifier:
-    """The language model, probed without a picture."""
-    from harness.assemble import build_verifier
-
-    budget = {"max_calls": config.max_calls, "max_cost": config.max_cost}
-    given = {name: value for name, value in budget.items() if value is not None}
-    return build_verifier("http", {"probe": "reach", **parse_arguments(config.verifier_args), **given})
 
 
 def forecast(config: DecomposeConfig, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -41,6 +41,8 @@ class ChatWire:
     """Tokens of an answer in free text"""
     root: str = ""
     """What stands behind the model's name on the server, if it says so."""
+    form: Mapping[str, Any] = field(default_factory=dict)
+    """The `response_format` of answers in free text, if one is asked for"""
     path: str = "chat/completions"
 
     def parcels(self, queries: Sequence[Query]) -> list[list[int]]:
@@ -58,6 +60,8 @@ class ChatWire:
         }
         if query.answers and self.mode == "logprobs":
             payload |= {"logprobs": True, "top_logprobs": self.top}
+        if self.form and not query.answers:
+            payload["response_format"] = dict(self.form)
         return compose(payload, [pictures[id(image)] for image in query.images])
 
     def tokens(self, query: Query) -> int:

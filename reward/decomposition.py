@@ -28,6 +28,31 @@ TOKENS = 2000
 """Tokens of a reply."""
 
 
+SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "questions": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "id": {"type": "string"},
+                    "text": {"type": "string"},
+                    "tag": {"type": "string"},
+                    "needs": {"type": "array", "items": {"type": "string"}},
+                    "valid": {"type": "boolean"},
+                },
+                "required": ["id", "text", "tag", "needs", "valid"],
+                "additionalProperties": False,
+            },
+        }
+    },
+    "required": ["questions"],
+    "additionalProperties": False,
+}
+"""JSON Schema of a reply, for servers that hold a model to one; `read_reply` checks all replies alike."""
+
+
 class Unusable(ValueError):
     """A reply that holds no questions in the form asked for."""
 

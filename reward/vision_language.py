@@ -12,7 +12,10 @@ import torch
 import transformers
 from huggingface_hub.errors import HFValidationError
 from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
-from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
+)
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES  # type: ignore[attr-defined]
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
@@ -20,6 +23,28 @@ DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch
 
 def load_config(pretrained: str, at: Mapping[str, Any]) -> Any:
     """The configuration of a checkpoint that sees; ValueError says why there is none."""
+    config = any_config(pretrained, at)
+    if config.model_type not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
+        raise ValueError(
+            f"{pretrained} is of the kind {config.model_type}, which does not read pictures and answer in words; "
+            "take a vision-language model such as Qwen/Qwen3-VL-8B-Instruct"
+        )
+    return config
+
+
+def language_config(pretrained: str, at: Mapping[str, Any]) -> Any:
+    """The configuration of a checkpoint that writes; ValueError says why there is none."""
+    config = any_config(pretrained, at)
+    if config.model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        raise ValueError(
+            f"{pretrained} is of the kind {config.model_type}, which does not write text; "
+            "take a language model such as Qwen/Qwen3-8B"
+        )
+    return config
+
+
+def any_config(pretrained: str, at: Mapping[str, Any]) -> Any:
+    """The configuration of a checkpoint; ValueError says why there is none."""
     if Path(pretrained).is_absolute() and not Path(pretrained).is_dir():
         raise ValueError(f"there is no folder {pretrained}; pretrained= takes a folder or a name on the hub")
     try:
@@ -27,11 +52,6 @@ def load_config(pretrained: str, at: Mapping[str, Any]) -> Any:
     except (OSError, HFValidationError) as error:
         reason = str(error).split("\n")[0]
         raise ValueError(f"the model {pretrained} is no folder here and cannot be had from the hub: {reason}") from None
-    if config.model_type not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
-        raise ValueError(
-            f"{pretrained} is of the kind {config.model_type}, which does not read pictures and answer in words; "
-            "take a vision-language model such as Qwen/Qwen3-VL-8B-Instruct"
-        )
     return config
 
 

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from harness.json_lines import read_lines
 from harness.main import run
 from harness.scene_decomposition import of_metadata
 from reward.decomposition import Drafted, Unusable, lint, read_reply
-from reward.verifier import Reply
+from reward.structured import EMPTY
+from reward.verifier import Query, Reply
 from tasks.question_file import Arguments, load
 from tasks.sample import Question
 from tasks.scenes import Arguments as ScenesArguments
@@ -89,6 +91,8 @@ class Writer:
 
     def __call__(self, request: dict[str, Any], number: int) -> Act:
         text = text_of(request)
+        if EMPTY in text:
+            return Act(body=chat('{"questions": []}'))
         if "red circle" in text or "blue square" in text:  # the probe
             return Act(body=chat("yes", {"yes": -0.1}))
         if "doomed" in text:
@@ -123,7 +127,7 @@ def test_a_language_model_writes_checks_and_adds_and_is_asked_again_for_what_can
     path, script = prompts_file(tmp_path, ["a black cat"]), Writer()
     with running(script) as server:
         assert run(decompose(path, server.url)) == 0
-        asked = [text_of(one) for one in server.requests]
+        asked = [text_of(one) for one in server.requests if EMPTY not in text_of(one)]
     assert script.steps == ["turn a prompt", "turn a prompt", "Judge each", "how well it is made"]
     assert any("Your last reply could not be used: the reply is not JSON" in one for one in asked)
     assert all("black cat" in one for one in asked[2:])
@@ -214,3 +218,84 @@ def test_mistakes_are_sentences(
         path.write_text(content)
     assert run(["decompose", str(path), *[str(other) if one == "OTHER" else one for one in more]]) == 2
     assert said in capsys.readouterr().err
+
+
+def strict(takes: bool) -> tuple[Writer, Any]:
+    """A server that takes response_format, or complains about it."""
+    script = Writer()
+
+    def play(request: dict[str, Any], number: int) -> Act:
+        if "response_format" in request and not takes:
+            return Act(400, b'{"error": {"message": "response_format is unknown here"}}')
+        return script(request, number)
+
+    return script, play
+
+
+def test_a_server_that_takes_a_form_is_asked_for_it_in_every_step(tmp_path: Path) -> None:
+    script, play = strict(takes=True)
+    with running(play) as server:
+        assert run(decompose(prompts_file(tmp_path, ["a black cat"]), server.url)) == 0
+        asked = [one for one in server.requests if "cat" in text_of(one)]
+    assert len(asked) == len(script.steps) == 4
+    form = asked[0]["response_format"]
+    assert all(one["response_format"] == form for one in asked)
+    assert (form["type"], form["json_schema"]["strict"]) == ("json_schema", True)
+    items = form["json_schema"]["schema"]["properties"]["questions"]["items"]
+    assert items["required"] == list(items["properties"]) == ["id", "text", "tag", "needs", "valid"]
+
+
+def test_a_server_that_refuses_a_form_is_told_of_once_and_asked_without(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    script, play = strict(takes=False)
+    with running(play) as server:
+        assert run(decompose(prompts_file(tmp_path, ["a black cat", "a cat"]), server.url)) == 0
+        formed = [one for one in server.requests if "response_format" in one]
+    assert (len(formed), len(script.steps)) == (1, 7)
+    assert [one.getMessage().count("takes no response_format") for one in caplog.records].count(1) == 1
+
+
+def test_a_model_in_this_process_answers_and_what_cannot_be_read_is_a_failure_with_its_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Random weights of Qwen3's class write rubbish, which makes no questions."""
+    transformers = pytest.importorskip("transformers")
+    from tests.vision import TEXT, save, tokenizer
+
+    words = tokenizer(())
+    config = transformers.Qwen3Config(vocab_size=len(words), eos_token_id=words.eos_token_id, head_dim=8, **TEXT)
+    model = save(tmp_path / "writer", config, transformers.Qwen3ForCausalLM, words, image="")
+    path, out = prompts_file(tmp_path, ["a black cat", "a red circle"]), tmp_path / "out.jsonl"
+    told = ["decompose", str(path), "--verifier", "local", "-o", str(out)]
+    given = ["--verifier-args", f"pretrained={model},device=cpu,longest=24"]
+    assert run([*told, *given, "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["calls"] == 6
+    assert run([*told, *given, "--json"]) == 4
+    assert json.loads(capsys.readouterr().out)["failed"] == 2
+    failures = read_lines(tmp_path / "out.failures.jsonl")
+    assert {row["prompt"] for row in failures} == {"a black cat", "a red circle"}
+    assert all(row["error"].startswith("semantic: ") for row in failures)
+    assert len(read_lines(out)) == 1
+    assert run(["decompose", str(path), "--verifier", "local", *given, "--max-calls", "3"]) == 2
+    assert "--max-calls bounds what is asked of a server" in capsys.readouterr().err
+
+
+def test_requests_that_wait_are_answered_in_one_batch_each_as_if_it_were_alone(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    from reward.language_model import Arguments as ModelArguments
+    from reward.language_model import build
+    from tests.vision import TEXT, save, tokenizer
+
+    words = tokenizer(())
+    config = transformers.Qwen3Config(vocab_size=len(words), eos_token_id=words.eos_token_id, head_dim=8, **TEXT)
+    place = save(tmp_path / "writer", config, transformers.Qwen3ForCausalLM, words, image="")
+    model = build(ModelArguments(str(place), device="cpu", longest=12))
+    asked = [Query((), text, ()) for text in ("a cat", "a much longer request about a cat", "<|im_end|> a dog")]
+    together = model.ask(asked)
+    alone = [model.ask([one])[0] for one in asked]
+    assert [one.text for one in together] == [one.text for one in alone]
+    assert [one.tokens_in for one in together] == [one.tokens_in for one in alone]
+    assert {one.status for one in together} <= {"ok", "parse_error"}
+    (seen,) = model.ask([Query((Image.new("RGB", (8, 8)),), "a cat?", ())])
+    assert (seen.status, "sees no pictures" in seen.error) == ("transport_error", True)
