@@ -16,8 +16,9 @@ from safetensors.torch import load_file
 from harness.main import run
 from tests.pipelines import save_pipeline, small_sources
 from tests.test_flow_policy import EDITS, command, policy_of, rows_of
-from tests.test_train import make
+from tests.test_train import SHARDS, make, together
 from trainer.build import build_policy
+from trainer.build_flow import model_arguments
 from trainer.memory_flow import flow_memory
 from trainer.policy_flow import FlowPolicy
 from trainer.train import train
@@ -72,7 +73,7 @@ def plan_of(name: str, folder: Path, **changes: Any) -> TrainConfig:
 def test_the_estimate_is_that_of_the_weights_and_near_what_autograd_keeps(name: str, folders: dict[str, Path]) -> None:
     policy = policy_of(name, 3.0)
     measured, text = kept_by(policy, name)
-    found = flow_memory(plan_of(name, folders[name]), text)
+    found = flow_memory(plan_of(name, folders[name]), text=text)
     assert found is not None
     adapters = sum(one.numel() for one in policy.parameters().values())
     assert found.trained == 20 * adapters
@@ -131,6 +132,10 @@ def test_the_plan_of_a_pipeline_tells_its_memory(
     assert small is not None
     assert large is not None
     assert small.activations < large.activations
+    whole, split = (flow_memory(plan_of("sd3", folders["sd3"], lora_r=0), many) for many in (None, 8))
+    assert whole is not None
+    assert split is not None
+    assert split.trained / whole.trained == pytest.approx((4 + 20 / 8) / 16, rel=0.01)  # bytes a number
     assert flow_memory(TrainConfig(model="diffusers", model_args={"pretrained": "owner/name"})) is None
 
 
@@ -156,3 +161,24 @@ def test_another_error_of_an_update_stays_what_it_is(tmp_path: Path, monkeypatch
     monkeypatch.setattr("trainer.train.accumulate", broken)
     with pytest.raises(RuntimeError, match="shapes differ"):
         train(make(tmp_path))
+
+
+@pytest.mark.proof
+def test_all_weights_of_a_pipeline_train_in_shards_as_in_one_process(folders: dict[str, Path], tmp_path: Path) -> None:
+    more = ("eval_steps=0", "lora_r=0", "image.beta=0.1", "max_steps=1")
+    whole, _ = trained(folders["sd3"], tmp_path / "whole", *more)
+    together(["-m", "harness", *command(folders["sd3"], tmp_path / "split", *more)], 2, **SHARDS)
+    step = max((tmp_path / "split" / "checkpoints").glob("step-*"))
+    split = {**load_file(step / "weights.safetensors"), **load_file(step / "optimiser.safetensors")}
+    assert split.keys() == whole.keys()
+    assert max(float((one - split[key]).abs().max()) for key, one in whole.items()) < 1e-6
+
+
+def test_a_pipeline_in_shards_computes_in_half_precision_with_all_of_its_weights(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = plan_of("sd3", folders["sd3"], lora_r=0, bf16=True)
+    assert model_arguments(asked)["dtype"] == "float32"
+    for name, value in SHARDS.items():
+        monkeypatch.setenv(name, value)
+    assert model_arguments(asked)["dtype"] == "bfloat16"

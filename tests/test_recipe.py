@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from accelerate.commands.config.config_args import load_config_from_file
-from accelerate.utils import DistributedType
 
 from harness.bagel.config import PUBLISHED
 from harness.main import run
@@ -19,7 +17,8 @@ from trainer.build import build_assignment
 from trainer.check import check_config
 from trainer.cost import cost
 from trainer.launch import check_sharding
-from trainer.memory import memory_lines, shape_of, trained_bytes, trained_parts, update_memory
+from trainer.memory import memory_lines, shape_of, trained_parts, update_memory
+from trainer.memory_trained import trained_bytes
 from trainer.recipe import read_recipe, resolved
 from trainer.train_config import TrainConfig
 
@@ -157,13 +156,14 @@ def test_accelerate_reads_the_launches_that_ship(path: Path) -> None:
 
 
 def test_a_launch_that_asks_for_what_is_not_done_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match=r"asks for DEEPSPEED.*fsdp2\.yaml.*ZeRO-2"):
-        check_sharding(SimpleNamespace(distributed_type=DistributedType("DEEPSPEED")))
-    here = SimpleNamespace(distributed_type=DistributedType("FSDP"))
+    with monkeypatch.context() as changed:
+        changed.setenv("ACCELERATE_USE_DEEPSPEED", "true")
+        with pytest.raises(ValueError, match=r"asks for DeepSpeed.*fsdp2\.yaml.*ZeRO-2"):
+            check_sharding()
     served = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_RESHARD_AFTER_FORWARD": "false"}
     for name, value in served.items():
         monkeypatch.setenv(name, value)
-    check_sharding(here)
+    check_sharding()
     for name, value, told in (
         ("FSDP_RESHARD_AFTER_FORWARD", "true", "fsdp_reshard_after_forward: true"),
         ("FSDP_OFFLOAD_PARAMS", "true", "fsdp_offload_params: true"),
@@ -173,7 +173,7 @@ def test_a_launch_that_asks_for_what_is_not_done_is_refused(monkeypatch: pytest.
         with monkeypatch.context() as changed:
             changed.setenv(name, value)
             with pytest.raises(ValueError, match=told):
-                check_sharding(here)
+                check_sharding()
 
 
 def test_a_new_task_does_not_get_the_arguments_of_the_old_one() -> None:

@@ -42,8 +42,15 @@ def test_two_processes_of_a_launch_give_the_rows_of_one(tmp_path: Path) -> None:
 
 
 UPDATES = ["train", "--config", str(ROOT / "recipes" / "tiny_rt2i.yaml"), "-v", "quiet"]
-for setting in ("max_steps=2", "prompts_per_step=2", "num_generations=2", "eval_steps=0", "sample_steps=0"):
+for setting in (
+    "max_steps=2", "prompts_per_step=2", "num_generations=2", "eval_steps=1", "sample_steps=0", "ema_decay=0.5",
+    "ema_every=1", "held_out.use_ema=true", "held_out.limit=6",
+):  # fmt: skip
     UPDATES += ["--set", setting]
+
+
+def held_out(folder: Path) -> list[float]:
+    return [one["held_out"] for one in json.loads((folder / "training.json").read_text())["held_out"]]
 
 
 @pytest.mark.proof
@@ -53,5 +60,8 @@ def test_T25_two_processes_of_a_launch_make_the_updates_of_one(how: str, tmp_pat
     launch(*UPDATES, "-o", str(tmp_path / "two"), how=how)
     one, two = (tmp_path / name / "checkpoints" / "step-000002" for name in ("one", "two"))
     assert json.loads((two / "manifest.json").read_text())["processes"] == 2
+    scores = [held_out(tmp_path / name) for name in ("one", "two")]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-4)  # of the averaged weights
+    assert len(scores[0]) == 3
     alone, together = load_file(one / "weights.safetensors"), load_file(two / "weights.safetensors")
     assert max(float((one - together[name]).abs().max()) for name, one in alone.items()) < 1e-6

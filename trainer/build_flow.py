@@ -12,6 +12,7 @@ from harness.model_diffusers import DiffusersModel
 from trainer.adapter import Low
 from trainer.embeddings import Embeddings
 from trainer.family import FAMILIES, Family
+from trainer.launch import shards
 from trainer.policy_flow import FlowPolicy
 from trainer.sampler import Sampler
 from trainer.train_config import TrainConfig
@@ -22,10 +23,13 @@ FOLLOWED = ("num_inference_steps", "guidance_scale", "true_cfg_scale", "negative
 
 
 def model_arguments(config: TrainConfig) -> dict[str, Any]:
-    """The arguments of a pipeline that is trained: weights in float32 unless it computes in bfloat16 over adapters."""
+    """The arguments of a pipeline that is trained: weights in float32 unless it computes in bfloat16 beside others.
+
+    Those others are adapters, or the float32 masters of a launch in shards.
+    """
     given = dict(config.model_args)
     if str(given.get("dtype", "auto")) == "auto":
-        given["dtype"] = "bfloat16" if config.bf16 and config.lora_r else "float32"
+        given["dtype"] = "bfloat16" if config.bf16 and (config.lora_r or shards()) else "float32"
     if given["dtype"] != "float32" and not config.bf16:
         raise ValueError(f"model_args dtype={given['dtype']} is trained with bf16: true, or replays could not be exact")
     return given

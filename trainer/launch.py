@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin, gather_object
+from accelerate.utils import FullyShardedDataParallelPlugin, gather_object
 from torch import nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import CPUOffloadPolicy
@@ -16,15 +16,15 @@ from torch.distributed.fsdp import CPUOffloadPolicy
 SERVED = "recipes/accelerate/fsdp2.yaml splits masters, gradients, moments and slow copies over the processes"
 
 
-def check_sharding(accelerator: Accelerator) -> None:
+def check_sharding() -> None:
     """ValueError for a launch that asks for more, or for other machinery, than `Masters` has; no option is ignored."""
-    kind = accelerator.distributed_type
-    if kind in (DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM):
-        raise ValueError(f"the launch asks for {kind.value}, whose engine does not run here; {SERVED}, as ZeRO-2 does")
+    for name, engine in (("ACCELERATE_USE_DEEPSPEED", "DeepSpeed"), ("ACCELERATE_USE_MEGATRON_LM", "Megatron-LM")):
+        if asked(name):
+            raise ValueError(f"the launch asks for {engine}, whose engine does not run here; {SERVED}, as ZeRO-2 does")
     if not shards():
         return
     plugin = FullyShardedDataParallelPlugin()
-    asked = {
+    options = {
         "fsdp_version: 1": plugin.fsdp_version == 1,
         "fsdp_reshard_after_forward: true": plugin.fsdp_version == 2 and plugin.reshard_after_forward,
         "fsdp_offload_params: true": isinstance(plugin.cpu_offload, CPUOffloadPolicy),
@@ -32,14 +32,19 @@ def check_sharding(accelerator: Accelerator) -> None:
         "fsdp_activation_checkpointing: true (gradient_checkpointing of the recipe does it)":
             plugin.activation_checkpointing,
     }  # fmt: skip
-    wrong = [name for name, given in asked.items() if given]
+    wrong = [name for name, given in options.items() if given]
     if wrong:
         raise ValueError(f"the launch asks for {', '.join(wrong)}, which is not done here; {SERVED}")
 
 
 def shards() -> bool:
-    """Whether accelerate was launched with FSDP; on a CPU its state does not say so."""
-    return os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true"
+    """Whether accelerate was launched with FSDP."""
+    return asked("ACCELERATE_USE_FSDP")
+
+
+def asked(name: str) -> bool:
+    """What accelerate's launcher tells by the environment; on a CPU the state of an Accelerator does not have it."""
+    return os.environ.get(name, "").lower() == "true"
 
 
 class Launch:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from harness.bagel.config import PUBLISHED, BagelConfig
-from harness.bagel.estimate import ADAM, Memory, Work, drawing_memory, training_memory
+from harness.bagel.estimate import Memory, Work, drawing_memory, training_memory
 from harness.bagel.guidance import Guidance
 from harness.bagel.layout import read_config as read_published
 from harness.bagel.layout import read_layout
@@ -16,16 +15,16 @@ from harness.bagel.size import adapter_parameters, count_parameters
 from harness.model_tiny import SHIPPED, read_config
 from harness.process import place_in_launch
 from tasks.scene import SIDE
-from trainer.averages import needed
 from trainer.launch import shards
 from trainer.memory_flow import flow_memory
+from trainer.memory_trained import FLOAT, trained_bytes
 from trainer.train_config import TrainConfig
 
 ASKED, PROMPT = 160, 128
 """Tokens that ask for a plan or a reflection, and of a prompt, at most."""
 GIB = 2**30
-FLOAT = 4
-"""Bytes of a number in float32."""
+MANY = (8, 16)
+"""Processes that shards are told for, where a plan is not itself launched in shards."""
 
 
 def shape_of(config: TrainConfig) -> BagelConfig | None:
@@ -91,19 +90,6 @@ def trained_parts(config: TrainConfig, shape: BagelConfig) -> list[int]:
     return parts if config.think else parts[:1]
 
 
-def trained_bytes(config: TrainConfig, parts: Sequence[int], width: int, processes: int | None) -> tuple[int, int]:
-    """Bytes of the trained numbers of each expert, in one process: between steps, and in a step.
-
-    Whole, they are float32 masters, two moments and slow copies, and in a step gradients. Split, a process has its
-    part of these beside the numbers that compute, of `width` bytes, and one expert's gradient of one micro-batch.
-    """
-    count = sum(parts)
-    between = (ADAM - FLOAT + FLOAT * len(needed(config))) * count
-    if processes is None:
-        return between, between + FLOAT * count
-    return width * count + between // processes, width * (count + max(parts)) + (between + FLOAT * count) // processes
-
-
 def memory_lines(config: TrainConfig) -> list[tuple[str, str]]:
     """Names and sizes, of one process of this launch, for `harness train --plan`; none where memory is not known."""
     if config.model == "diffusers":
@@ -111,22 +97,30 @@ def memory_lines(config: TrainConfig) -> list[tuple[str, str]]:
     shape = shape_of(config)
     if shape is None:
         return []
-    rollout, learning = update_memory(config, shape, place_in_launch()[1] if shards() else None)
+    rollout, learning = update_memory(config, shape, parts_of())
     found = [("memory of the weights", rollout.weights), ("memory of a rollout", rollout.total),
              ("memory of a training step", learning.total),
              ("  trained numbers, activations", learning.training)]  # fmt: skip
     if not shards():
-        found += [(f"  in shards of {many} processes", update_memory(config, shape, many)[1].total) for many in (8, 16)]
+        found += [(f"  in shards of {many} processes", update_memory(config, shape, many)[1].total) for many in MANY]
     return [(name, f"{size / GIB:.2f} GiB") for name, size in found]
+
+
+def parts_of() -> int | None:
+    """Processes of this launch that trained numbers are split over; None where they are whole in each."""
+    return place_in_launch()[1] if shards() else None
 
 
 def flow_lines(config: TrainConfig) -> list[tuple[str, str]]:
     """The same of a pipeline, once it is in a folder."""
-    found = flow_memory(config)
+    found = flow_memory(config, parts_of())
     if found is None:
         return []
-    learning = found.weights + found.trained + found.activations
+    learning = found.total
     rows = [("memory of the weights", found.weights), ("memory of a rollout", found.weights + found.rollout),
             ("memory of a training step", learning),
             ("  trained numbers", found.trained), ("  activations", found.activations)]  # fmt: skip
+    if not shards():
+        split = ((many, flow_memory(config, many)) for many in MANY)
+        rows += [(f"  in shards of {many} processes", one.total) for many, one in split if one is not None]
     return [(name, f"{size / GIB:.2f} GiB") for name, size in rows]

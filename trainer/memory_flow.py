@@ -14,6 +14,7 @@ from safetensors import safe_open
 
 from harness.pipeline import read_index
 from trainer.family import FAMILIES
+from trainer.memory_trained import FLOAT, trained_bytes
 from trainer.train_config import TrainConfig
 
 KEPT = 34
@@ -25,8 +26,6 @@ ENTERS = 2
 """The same of what enters a layer, which is all that gradient checkpointing keeps of it."""
 TEXT = 512
 """Tokens of an encoded prompt, at most."""
-ADAM = 16
-"""Bytes of a trained number: itself, its gradient, two moments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +35,23 @@ class FlowMemory:
     weights: int
     """Of transformer and VAE; text encoders visit while they read"""
     trained: int
-    """Trained numbers with gradients, moments and the average"""
+    """Trained numbers with gradients, moments and slow copies"""
     activations: int
     """Kept for the way back by one micro-batch"""
     rollout: int
     """Of one forward of a rollout"""
 
+    @property
+    def total(self) -> int:
+        """Of a training step."""
+        return self.weights + self.trained + self.activations
 
-def flow_memory(config: TrainConfig, text: int = TEXT) -> FlowMemory | None:
-    """The estimate of a pipeline in a folder; None where there is no folder yet, or no family of its class."""
+
+def flow_memory(config: TrainConfig, processes: int | None = None, text: int = TEXT) -> FlowMemory | None:
+    """The estimate of a pipeline in a folder; None where there is no folder yet, or no family of its class.
+
+    Trained numbers are whole in each process, or split over `processes`.
+    """
     folder = Path(str(config.model_args.get("pretrained", ""))).expanduser()
     if not (folder / "model_index.json").is_file() or not (folder / "transformer" / "config.json").is_file():
         return None
@@ -54,9 +61,10 @@ def flow_memory(config: TrainConfig, text: int = TEXT) -> FlowMemory | None:
     family = importlib.import_module(FAMILIES[kind])
     shapes = dict(shapes_of(folder / "transformer"))
     network = json.loads((folder / "transformer" / "config.json").read_text(encoding="utf-8"))
-    width = 2 if config.bf16 and config.lora_r else 4
+    width = 2 if config.bf16 and (config.lora_r or processes) else FLOAT
     numbers = sum(map(math.prod, shapes.values())) + sum(math.prod(one) for _, one in shapes_of(folder / "vae"))
-    slow = ADAM + (4 if config.ema_decay else 0)
+    count = trained_numbers(config, shapes, family.TARGETS)
+    _, trained = trained_bytes(config, [count], FLOAT if config.lora_r else width, processes)
     branches = family.FAMILY.branches if config.sampler.guidance_scale > 1.0 else 1
     tokens = tokens_of(config, folder, network) + text
     bytes_each = 1 if config.bf16 else 2  # the figures above are of numbers of two bytes
@@ -67,7 +75,7 @@ def flow_memory(config: TrainConfig, text: int = TEXT) -> FlowMemory | None:
     rows = config.per_device_train_batch_size * config.sampler.window_size * branches
     return FlowMemory(
         width * numbers,
-        slow * trained_numbers(config, shapes, family.TARGETS),
+        trained - (0 if config.lora_r else width * count),  # all weights are counted as weights
         rows * tokens * channel * kept,
         config.rollout_batch_size * branches * tokens * channel * layer,
     )

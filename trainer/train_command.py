@@ -77,6 +77,7 @@ def main(arguments: list[str]) -> int:
     """Runs `harness train`; gives the exit code."""
     flags = tyro.cli(TrainFlags, args=arguments, prog="harness train")
     config = read_flags(flags)
+    check_sharding()
     if flags.plan:
         lines = cost_lines(config, training_task(config))
         if place_in_launch()[0] == 0:
@@ -93,7 +94,6 @@ def main(arguments: list[str]) -> int:
     found = None if checkpoint is None else read_checkpoint(checkpoint)
     trackers = list(config.report_to) or None
     accelerator = Accelerator(cpu=config.device == "cpu", log_with=trackers, project_dir=config.output_dir)
-    check_sharding(accelerator)
     run = build_run(config, assignment, accelerator, flags.verbosity == "quiet")
     begin(run, assignment.warnings, flags.verbosity == "quiet")
     if found is not None:
