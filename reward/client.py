@@ -97,16 +97,23 @@ class Client:
         """Takes parcels; their keys and bodies are made only now, so that the first call goes out at once."""
         while True:
             job, places = self.work.get()
-            parcel = self._opened(job, places)
-            if parcel.queries:
-                try:
-                    replies = self._carry(parcel)
-                except BaseException as failure:  # noqa: BLE001 - the thread that waits raises it
-                    self._deliver(parcel, [Reply("transport_error")] * len(parcel.keys), failure)
-                else:
-                    self._deliver(parcel, replies)
+            try:
+                parcel = self._opened(job, places)
+            except BaseException as failure:  # noqa: BLE001 - the thread that waits raises it
+                with self.lock:
+                    job.came(failure, len(places))
+            else:
+                self._answer(parcel)
             for picture in shown(job, places):
                 picture.leave()
+
+    def _answer(self, parcel: Parcel) -> None:
+        try:
+            replies = self._carry(parcel) if parcel.queries else ()
+        except BaseException as failure:  # noqa: BLE001 - the thread that waits raises it
+            self._deliver(parcel, [Reply("transport_error")] * len(parcel.keys), failure)
+        else:
+            self._deliver(parcel, replies)
 
     def _opened(self, job: Job, places: Sequence[int]) -> Parcel:
         """The queries of a parcel that nobody asks now; the others wait for the reply that is on its way."""
@@ -128,10 +135,8 @@ class Client:
         with self.lock:
             for reply in named:
                 for job, place in self.asking.pop(reply.key):
-                    job.replies[place], job.failure = reply, job.failure or failure
-                    job.left -= 1
-                    if job.left == 0:
-                        job.done.set()
+                    job.replies[place] = reply
+                    job.came(failure, 1)
 
     def _carry(self, parcel: Parcel) -> Sequence[Reply]:
         """Tries until there are replies, or until tries, time or money are spent."""

@@ -27,6 +27,13 @@ class Job:
     done: threading.Event = field(default_factory=threading.Event)
     failure: BaseException | None = None
 
+    def came(self, failure: BaseException | None, count: int) -> None:
+        """So many replies less to wait for; `failure` is why they will never come, if so."""
+        self.failure = self.failure or failure
+        self.left -= count
+        if self.left == 0:
+            self.done.set()
+
     def key(self, place: int) -> str:
         """The name of a reply."""
         query = self.queries[place]

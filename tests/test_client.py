@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -267,6 +268,16 @@ def test_an_interrupt_gives_up_what_waits() -> None:
             asker.ask(questions(60), FACTS)
         time.sleep(0.5)
         assert len(server.requests) < 20
+
+
+def test_a_picture_that_cannot_be_read_is_an_error_and_nobody_waits_for_ever(tmp_path: Path) -> None:
+    Image.effect_noise((64, 64), 50.0).save(tmp_path / "whole.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:600])
+    with running(always(Act(body=YES))) as server, Image.open(tmp_path / "cut.png") as cut:
+        asker = client(server.url)
+        with pytest.raises(OSError, match="truncated"):
+            asker.ask([*questions(2), Query((cut,), "And this?")], FACTS)
+        assert [one.status for one in asker.ask(questions(2), FACTS)] == ["ok", "ok"]
 
 
 def test_a_picture_is_encoded_once_and_let_go_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
