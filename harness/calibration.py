@@ -124,14 +124,14 @@ def spread(draws: Floats) -> Interval:
 
 
 def ranks(answers: Answers) -> dict[str, Any]:
-    """Spearman's rho and Kendall's tau-b between answers and truths."""
-    from scipy.stats import kendalltau, spearmanr
+    """Spearman's rho, Kendall's tau-b and Pearson's r between answers and truths."""
+    from scipy.stats import kendalltau, pearsonr, spearmanr
 
     members = [np.flatnonzero(answers.pictures == one) for one in np.unique(answers.pictures)]
     random = np.random.default_rng(SEED)
     found: dict[str, Any] = {}
     drawn = random.integers(0, max(1, len(members)), (RANKED, len(members)))
-    for name, measure in (("spearman", spearmanr), ("kendall", kendalltau)):
+    for name, measure in (("spearman", spearmanr), ("kendall", kendalltau), ("pearson", pearsonr)):
         if len(members) < 3 or not varied(answers.values, answers.truths):
             found[name] = {"value": None, "ci": None}
             continue

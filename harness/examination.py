@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.agreement import pairwise_accuracy
 from harness.assemble import build_reward
-from harness.calibration import FIGURES, answers_of, figure, moved, ranks, reliability
+from harness.calibration import FIGURES, Answers, answers_of, figure, moved, ranks, reliability
 from harness.disturbance import DISTURBANCES
 from harness.ending import Unfit
 from harness.known import Known, KnownSet, known_scenes
@@ -101,7 +102,8 @@ def measured(known: KnownSet, values: Sequence[float | None]) -> dict[str, Any]:
     truths, pictures = [one.truth for one in known.asked], [one.picture for one in known.asked]
     answers = answers_of(values, truths, pictures)
     if known.rated:
-        return {"right": None, "figures": ranks(answers), "tags": {}, "bins": []}
+        figures = {**ranks(answers), "pairwise": pairwise(answers)}
+        return {"right": None, "figures": figures, "tags": {}, "bins": []}
     right = sum(
         value is not None and (value >= 0.5) == (truth >= 0.5) for value, truth in zip(values, truths, strict=True)
     )
@@ -118,6 +120,14 @@ def measured(known: KnownSet, values: Sequence[float | None]) -> dict[str, Any]:
         "tags": tags,
         "bins": reliability(answers),
     }
+
+
+def pairwise(answers: Answers) -> dict[str, Any]:
+    """Pairwise accuracy with its threshold of a tie; it has no interval, whose pairs would be too many."""
+    found = pairwise_accuracy(answers.values, answers.truths)
+    if found is None:
+        return {"value": None, "ci": None}
+    return {"value": found.value, "ci": None, "threshold": found.threshold}
 
 
 def changed(known: KnownSet, before: Sequence[float | None], after: Sequence[float | None]) -> dict[str, Any]:
@@ -162,4 +172,6 @@ def shown(one: Mapping[str, Any]) -> str:
     """A figure with its interval."""
     if one["value"] is None:
         return "-"
+    if one["ci"] is None:
+        return f"{one['value']:.3f}"
     return f"{one['value']:.3f} [{one['ci']['low']:.3f}, {one['ci']['high']:.3f}]"

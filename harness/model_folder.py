@@ -123,12 +123,16 @@ def index_of(path: Path, plan: Sequence[Cell]) -> Stored:
 
 
 def tile(image: Image.Image, grid: int, index: int) -> Image.Image:
-    """One tile of a grid, row by row; ValueError for a picture whose sides are no multiple of the grid's."""
+    """One tile of a grid, row by row; ValueError for a picture whose sides are no multiple of the grid's, and for a
+    tile that is all black: where one of several pictures was not made, grids have such a hole."""
     if image.width % grid or image.height % grid:
         raise ValueError(f"its {image.width} x {image.height} pixels are no grid of {grid} x {grid} tiles")
     width, height = image.width // grid, image.height // grid
     left, top = index % grid * width, index // grid * height
-    return image.crop((left, top, left + width, top + height))
+    found = image.crop((left, top, left + width, top + height))
+    if found.convert("RGB").getbbox() is None:
+        raise ValueError(f"its tile {index} is all black, as where no picture was made")
+    return found
 
 
 def from_names(path: Path, plan: Sequence[Cell], grid: int = 1) -> Stored:

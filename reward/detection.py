@@ -50,6 +50,8 @@ class Detector(Protocol):
     id: str
     record: Mapping[str, Any]
     stand_in: str
+    known: Sequence[str]
+    """The classes it was taught; none for one that looks for whatever is named."""
 
     def detect(self, images: Sequence[Image], classes: Sequence[str]) -> list[list[Located]]:
         """What is found in each picture: the classes asked for and, where they come for nothing, others."""
@@ -78,13 +80,15 @@ class DepthReader(Protocol):
 class Wanted:
     """What a detector is asked: classes, those whose colour is wanted as well, and whether depth is.
 
-    `swapped` wants depth by the released code of T2I-CompBench, which takes x for y in the map of depths.
+    `swapped` wants depth by the released code of T2I-CompBench, which takes x for y in the map of depths; `parts`
+    wants classes whose names hold one of those named as well, such as `dining table` for `table`.
     """
 
     classes: tuple[str, ...]
     coloured: tuple[str, ...] = ()
     depth: bool = False
     swapped: bool = False
+    parts: bool = False
 
     def text(self) -> str:
         """As a query's text."""
@@ -93,6 +97,8 @@ class Wanted:
             asked["coloured"] = list(self.coloured)
         if self.depth:
             asked["depth"] = "swapped" if self.swapped else True
+        if self.parts:
+            asked["parts"] = True
         return json.dumps(asked)
 
 
@@ -106,7 +112,8 @@ def read_wanted(text: str) -> Wanted | None:
         return None
     coloured = asked.get("coloured", [])
     depth = asked.get("depth", False)
-    return Wanted(tuple(map(str, asked["detect"])), tuple(map(str, coloured)), bool(depth), depth == "swapped")
+    named = tuple(map(str, asked["detect"])), tuple(map(str, coloured))
+    return Wanted(*named, bool(depth), depth == "swapped", bool(asked.get("parts", False)))
 
 
 def write_detections(found: Sequence[Detection], others: int = 0) -> str:

@@ -126,7 +126,7 @@ class OnnxDetector:
         )
         described = hashlib.sha256(path.read_bytes()).hexdigest()
         self.id = f"onnx:{file.stem}@{digest[:12]} as {described[:8]} above {least:g}"
-        self.stand_in = file.stem
+        self.stand_in, self.known = file.stem, self.told.classes
         self.record: Mapping[str, Any] = {"model": file.name, "sha256": digest, "description_sha256": described}
 
     def detect(self, images: Sequence[Image], classes: Sequence[str]) -> list[list[Located]]:

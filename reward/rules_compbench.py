@@ -157,7 +157,8 @@ class CompBenchRules:
         known = PEOPLE if sample.reference["kind"] == "spatial" else SYNONYMS
         deep = sample.reference["kind"] == "3d_spatial"
         names = [one if deep else known.get(one, one) for one in sample.reference["objects"]]
-        return Wanted(tuple(dict.fromkeys(names)), depth=deep, swapped=deep and self.official)
+        parts = sample.reference["kind"] != "spatial"
+        return Wanted(tuple(dict.fromkeys(names)), depth=deep, swapped=deep and self.official, parts=parts)
 
     def judge(self, sample: Sample, detections: Sequence[Detection]) -> dict[str, tuple[float, str]]:
         """The value of each question; the first one's answer is what was found."""

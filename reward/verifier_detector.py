@@ -77,8 +77,9 @@ class DetectorVerifier:
 
     def _find(self, query: Query, wanted: Wanted) -> str:
         image = query.images[0]
-        (everything,) = self.detector.detect([image], wanted.classes)
-        found = [one for one in everything if one.class_name in wanted.classes]
+        classes = sought(wanted, self.detector.known)
+        (everything,) = self.detector.detect([image], classes)
+        found = [one for one in everything if one.class_name in classes]
         coloured = [place for place, one in enumerate(found) if one.class_name in wanted.coloured]
         if coloured and self.reader is None:
             self.reader = self.open_colours()
@@ -97,6 +98,15 @@ class DetectorVerifier:
         if self.estimator is None:
             self.estimator = self.open_depth()
         return [*self.estimator.depths(query.images[0], boxes, wanted.swapped)]
+
+
+def sought(wanted: Wanted, known: Sequence[str]) -> list[str]:
+    """The classes to look for: those that are named and, where parts of names do, those of the detector's own that hold
+    one; a name that none of them holds stays, for the detector to refuse."""
+    if not wanted.parts or not known:
+        return list(wanted.classes)
+    inside = {name: [one for one in known if name in one] for name in wanted.classes}
+    return list(dict.fromkeys(one for name, some in inside.items() for one in some or [name]))
 
 
 def part(module: str) -> Any:

@@ -213,5 +213,9 @@ def test_a_grid_is_cut_into_its_tiles_row_by_row(tmp_path: Path) -> None:
     assert [one.image.getpixel((1, 1)) for one in shown] == [  # type: ignore[union-attr]
         Image.new("RGB", (1, 1), one).getpixel((0, 0)) for one in colours
     ]
+    grid.paste(Image.new("RGB", (4, 3)), (4, 3))
+    grid.save(tmp_path / "a.png")
+    with pytest.raises(RequestFailed, match="its tile 3 is all black"):
+        model.generate([Request("a")], [3])
     with pytest.raises(RequestFailed, match="no grid of 2 x 2 tiles"):
         model.generate([Request("b")], [0])

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from scipy.stats import kendalltau, mannwhitneyu, spearmanr
+from scipy.stats import kendalltau, mannwhitneyu, pearsonr, spearmanr
 
+from harness.agreement import pairwise_accuracy
 from harness.calibration import answers_of, auc, calibration_error, figure, moved, ranks, reliability
 from harness.disturbance import DISTURBANCES
 from harness.json_lines import read_lines
@@ -37,8 +38,32 @@ def test_auc_and_rank_correlations_are_those_of_scipy(seed: int) -> None:
     found = ranks(answers)
     assert found["spearman"]["value"] == pytest.approx(spearmanr(values, truths).statistic)
     assert found["kendall"]["value"] == pytest.approx(kendalltau(values, truths).statistic)
-    for name in ("spearman", "kendall"):
+    assert found["pearson"]["value"] == pytest.approx(pearsonr(values, truths).statistic)
+    for name in ("spearman", "kendall", "pearson"):
         assert found[name]["ci"]["low"] < found[name]["value"] < found[name]["ci"]["high"]
+
+
+def test_pairwise_accuracy_takes_the_threshold_under_which_most_pairs_agree() -> None:
+    random = np.random.default_rng(4)
+    ratings = random.integers(1, 6, 40) / 1.0
+    scores = np.round(64 * (ratings / 5 + random.normal(0, 0.15, 40))) / 64  # exact in half the precision
+    found = pairwise_accuracy(scores, ratings)
+    assert found is not None
+
+    def agreeing(threshold: float) -> int:
+        pairs = ((one, other) for one in range(40) for other in range(one))
+        return sum(
+            (np.sign(ratings[one] - ratings[other]) == np.sign(scores[one] - scores[other]))
+            if abs(scores[one] - scores[other]) > threshold
+            else ratings[one] == ratings[other]
+            for one, other in pairs
+        )
+
+    best = max(agreeing(one) for one in {0.0, *np.abs(np.subtract.outer(scores, scores)).ravel()})
+    assert found.value == pytest.approx(best / 780)
+    assert agreeing(found.threshold) == best
+    assert pairwise_accuracy([0.5], [1.0]) is None
+    assert pairwise_accuracy([0.1, 0.2, 0.3], [3, 3, 3]).value == 1.0  # type: ignore[union-attr]
 
 
 def test_weights_of_a_resample_count_like_copies() -> None:
@@ -198,7 +223,8 @@ def test_a_file_of_one_s_own_holds_truths_or_ratings(tmp_path: Path, capsys: pyt
     reports = [json.loads((tmp_path / name / "calibration.json").read_text()) for name in ("truth", "rated")]
     assert reports[0]["figures"]["accuracy"]["value"] == 1.0
     assert reports[1]["figures"]["spearman"] == reports[0]["figures"]["spearman"]
-    assert set(reports[1]["figures"]) == {"spearman", "kendall"}
+    assert set(reports[1]["figures"]) == {"spearman", "kendall", "pearson", "pairwise"}
+    assert reports[1]["figures"]["pairwise"]["value"] == 1.0  # two ratings, told apart without a fault
     assert not (tmp_path / "rated" / "reliability.png").exists()
     capsys.readouterr()
 

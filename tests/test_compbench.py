@@ -132,7 +132,7 @@ def test_an_estimator_of_depth_gives_nearness_whatever_it_was_taught(tmp_path: P
 
 def test_the_detector_tells_depth_where_it_is_asked_for() -> None:
     class Boxes:
-        id, stand_in, record = "boxes", "", {"family": "boxes"}
+        id, stand_in, record, known = "boxes", "", {"family": "boxes"}, ("dog", "hot dog", "cat")
 
         def detect(self, images: list[Image.Image], classes: list[str]) -> list[list[Located]]:
             return [[Located(one, HERE, 0.9) for one in classes] for _ in images]
@@ -142,6 +142,8 @@ def test_the_detector_tells_depth_where_it_is_asked_for() -> None:
             return [0.75 if swapped else 0.25 for _ in boxes]
 
     verifier = DetectorVerifier(Boxes(), "c", None, "", Near)
+    (reply,) = verifier.ask([Query((Image.new("RGB", (8, 8)),), Wanted(("dog", "owl"), parts=True).text(), ())])
+    assert [one.class_name for one in read_detections(reply.text)[0]] == ["dog", "hot dog", "owl"]
     picture = Image.new("RGB", (200, 200))
     for wanted, depth in ((Wanted(("dog",)), None), (Wanted(("dog",), depth=True), 0.25),
                           (Wanted(("dog",), depth=True, swapped=True), 0.75)):  # fmt: skip

@@ -108,7 +108,7 @@ def test_what_is_no_list_of_detections_is_refused(text: str) -> None:
 class Eyes:
     """A detector for tests: a dog, a cat, or an error."""
 
-    id, stand_in = "eyes", "eyes"
+    id, stand_in, known = "eyes", "eyes", ()
     record: Mapping[str, Any] = {}
 
     def detect(self, images: Sequence[Image.Image], classes: Sequence[str]) -> list[list[Located]]:
