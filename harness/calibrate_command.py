@@ -23,7 +23,7 @@ from reward.verifier import Verifier
 from tasks.registry import unknown
 
 Alias = tyro.conf.arg
-RATED = ("genai-bench", "dsg")
+RATED = ("genai-bench", "dsg", "tifa")
 SETS = ("scenes", *RATED)
 
 
@@ -36,8 +36,8 @@ class CalibrateConfig:
     verifier_args: str = ""
     """Arguments of the verifier."""
     against: Annotated[str, Alias(aliases=["-t", "--task"])] = "scenes"
-    """scenes (rendered here, truth known); genai-bench or dsg, people's ratings of --images; or a JSONL file of image,
-    question, and truth or rating."""
+    """scenes (rendered here, truth known); genai-bench, dsg or tifa, people's ratings of --images; or a JSONL file of
+    image, question, and truth or rating."""
     images: Path | None = None
     """Rated pictures, FOLDER/MODEL/ID.png, as the ratings name them."""
     count: int = 60

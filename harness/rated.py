@@ -14,7 +14,9 @@ from tasks.task import Task
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 LIKERT = "dsg/data/tifa160-likert-anns.csv"
-"""3,995 ratings from 1 to 5 of five models' pictures of 160 captions."""
+"""3,995 ratings from 1 to 5 of five models' pictures of 160 captions of TIFA."""
+LIKERT_RATED = ("dsg", "tifa")
+"""Benchmarks with questions about these captions."""
 
 
 def rated_pictures(name: str, folder: Path, data: Path | None, most: int) -> KnownSet:
@@ -24,7 +26,7 @@ def rated_pictures(name: str, folder: Path, data: Path | None, most: int) -> Kno
     given = {} if data is None else {"data": str(data)}
     split = {"split": "tifa160"} if name == "dsg" else {}
     task = load_task(name, {**given, **split})
-    ratings = dsg_ratings(data) if name == "dsg" else {one.id: one.reference for one in task.samples}
+    ratings = likert_ratings(data) if name in LIKERT_RATED else {one.id: one.reference for one in task.samples}
     asked: list[Known] = []
     for path, sample, rating in found(task, ratings, folder):
         if most and len(asked) >= most:
@@ -32,7 +34,9 @@ def rated_pictures(name: str, folder: Path, data: Path | None, most: int) -> Kno
         image = open_picture(path, f"--images {folder}")
         asked.append(Known(image, sample.id, rating, path.parent.name, sample.id))
     if not asked:
-        first = next(iter(ratings))
+        first = next((one.id for one in task.samples if one.id in ratings), None)
+        if first is None:
+            raise ValueError(f"the questions of {name} are about none of the rated captions")
         model = next(iter(ratings[first]))
         raise ValueError(
             f"{folder} holds none of the rated pictures; one of them would be {folder / model / first}.png"
@@ -50,7 +54,7 @@ def found(task: Task, ratings: Mapping[str, Mapping[str, float]], folder: Path) 
                 yield path, sample, rating
 
 
-def dsg_ratings(data: Path | None) -> dict[str, dict[str, float]]:
+def likert_ratings(data: Path | None) -> dict[str, dict[str, float]]:
     """Mean rating by prompt and model; the questions know a prompt by its source."""
     sums: dict[str, dict[str, list[float]]] = {}
     for row in read_file(ORIGIN, LIKERT, data).table():

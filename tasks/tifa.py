@@ -34,7 +34,10 @@ CARD = Card(
     origin=ORIGIN,
 )
 CAPTIONS, QUESTIONS = "tifa_v1.0/tifa_v1.0_text_inputs.json", "tifa_v1.0/tifa_v1.0_question_answers.json"
-ADVICE = "name it with --task-args questions=FILE; split=sample runs without it"
+ADVICE = (
+    "name it with --task-args questions=FILE, or lay it beside the captions in the folder of --data; "
+    "split=sample runs without it"
+)
 SAMPLE = "sample/sample_question_answers.json", 2, 19
 """The sample's file, captions and questions."""
 FIELDS = ("id", "caption", "question", "choices", "answer", "element_type")

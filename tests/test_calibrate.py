@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -247,6 +249,36 @@ def test_people_s_ratings_are_held_to_the_pictures_that_are_there(
     assert (report["asked"], report["rated"]) == (1, True)
     truth = read_lines(out / "answers.jsonl")[0]["truth"]
     assert 1 <= truth <= 5
+
+
+def test_tifa_s_questions_are_held_to_the_ratings_of_its_captions(
+    official: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The questions are the user's, so the official captions lie here with two of our own."""
+    data, images, out = tmp_path / "data", tmp_path / "images", tmp_path / "out"
+    shutil.copytree(official / "TIFA", data / "TIFA")
+    shutil.copytree(official / "DSG", data / "DSG")
+    arguments = [*calibrate(out, "--verifier", "tests.test_calibrate"), "-t", "tifa", "--images", str(images)]
+    images.mkdir()
+    assert run([*arguments, "--data", str(data)]) == 2
+    assert "lay it beside the captions in the folder of --data" in capsys.readouterr().err
+    row = {"caption": "c", "question": "Is it so?", "choices": ["yes", "no"], "answer": "yes", "element_type": "object"}
+    file = data / "TIFA/tifa_v1.0/tifa_v1.0_question_answers.json"
+    file.write_text(json.dumps([{**row, "id": "coco_738534"}]))
+    assert run([*arguments, "--data", str(data)]) == 2
+    assert "questions of tifa are about none of the rated captions" in capsys.readouterr().err
+    file.write_text(json.dumps([{**row, "id": "coco_738534"}, {**row, "id": "partiprompt_366"}]))
+    (images / "mini-dalle").mkdir()
+    Image.new("RGB", (16, 16)).save(images / "mini-dalle/partiprompt_366.png")
+    assert run([*arguments, "--data", str(data)]) == 0
+    report = json.loads((out / "calibration.json").read_text())
+    assert (report["against"], report["asked"], report["rated"]) == ("tifa", 1, True)
+    marks = [
+        int(one["answer"])
+        for one in csv.DictReader((data / "DSG/dsg/data/tifa160-likert-anns.csv").read_text().splitlines())
+        if (one["t2i_model"], one["source_id"]) == ("mini-dalle", "partiprompt_366")
+    ]
+    assert read_lines(out / "answers.jsonl")[0]["truth"] == pytest.approx(sum(marks) / len(marks))
 
 
 @pytest.mark.parametrize(
