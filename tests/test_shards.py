@@ -62,7 +62,7 @@ def test_T25_two_processes_in_shards_make_the_updates_of_one(tmp_path: Path) -> 
 
 
 @pytest.mark.proof
-def test_T25_in_shards_every_loss_reference_and_adapter_trains_as_in_one_process(tmp_path: Path) -> None:
+def test_T25_in_shards_references_slow_copies_texts_and_adapters_train_as_in_one_process(tmp_path: Path) -> None:
     compare(tmp_path, ["whole", "anchored", "slow", "thinking", "adapters"])
 
 
