@@ -83,12 +83,13 @@ def about_task(task: Task, samples: Sequence[Sample], images: int) -> dict[str, 
     }
 
 
-def name_with(name: str, verifier: Verifier, reward: Reward) -> str:
+def name_with(task: Task, verifier: Verifier, reward: Reward) -> str:
     """The task's name; with a model that its figures were not made with it is another task, named after both."""
     stand_in = verifier.record.get("stand_in") or reward.record.get("stand_in")
-    if reward.record.get("reading") == "compbench":  # its detector, UniDet, is none of ours
-        stand_in = stand_in or verifier.record.get("detector", {}).get("family")
-    return f"{name}@{stand_in}" if stand_in else name
+    family = verifier.record.get("family") or verifier.record.get("detector", {}).get("family")
+    if task.published_by and family != task.published_by:
+        stand_in = stand_in or family
+    return f"{task.name}@{stand_in}" if stand_in else task.name
 
 
 def subjects(assembly: Assembly, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,7 +97,7 @@ def subjects(assembly: Assembly, config: Mapping[str, Any]) -> dict[str, Any]:
     job, model = assembly.job, assembly.model
     task, verifier, reward = job.task, job.verifier, job.reward
     return {
-        "task": {**about_task(task, job.samples, job.images), "name": name_with(task.name, verifier, reward)},
+        "task": {**about_task(task, job.samples, job.images), "name": name_with(task, verifier, reward)},
         "model": {
             "revision": None,
             "weights_digest": None,

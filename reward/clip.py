@@ -24,6 +24,7 @@ class Clip:
         self.tokenizer = AutoTokenizer.from_pretrained(pretrained, **at)
         self.model = AutoModel.from_pretrained(pretrained, **at).to(device).eval()
         self.device = device
+        self.family: str = self.model.config.model_type
         self.id = f"clip:{pretrained.rstrip('/').rpartition('/')[2]}@{(revision or 'default')[:12]}"
 
     def cosines(self, images: Sequence[Image], texts: Sequence[str]) -> list[float]:

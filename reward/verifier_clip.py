@@ -27,6 +27,7 @@ class Vectors(Protocol):
     """Gives the cosine of each picture with its text."""
 
     id: str
+    family: str
 
     def cosines(self, images: Sequence[Image], texts: Sequence[str]) -> list[float]:
         """One cosine a pair, -1 to 1."""
@@ -39,7 +40,12 @@ class ClipVerifier:
     def __init__(self, vectors: Vectors) -> None:
         self.vectors = vectors
         self.id = vectors.id
-        self.record: Mapping[str, Any] = {"name": "clip", "requested": vectors.id, "mode": "rule"}
+        self.record: Mapping[str, Any] = {
+            "name": "clip",
+            "requested": vectors.id,
+            "mode": "rule",
+            "family": vectors.family,
+        }
 
     def ask(self, queries: Sequence[Query]) -> list[Reply]:
         """One reply a query, in order; a query about several pictures or none is a failed reply."""

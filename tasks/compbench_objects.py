@@ -77,6 +77,7 @@ def load(arguments: Arguments) -> Task:
             options={"official": arguments.official, "rules": {"official": arguments.official}},
         ),
         images=CARD.images,
+        published_by="unidet",
         licence=ORIGIN.licence,
         citation=CITATION,
         files=hashes(files),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from tasks.data import DataFile, Origin, check_count, read_file
+from tasks.data import DataFile, Origin, check_count, hashes, read_file, version_of
+from tasks.sample import Sample
+from tasks.task import RewardSpec, Task
 
 ORIGIN = Origin("OneIG-Bench", "OneIG-Bench/OneIG-Benchmark", "41b49831e79e6dde5323618c164da1c4cf0f699d", "none stated")
 Language = Literal["en", "zh"]
@@ -36,6 +38,36 @@ def read_classes(file: DataFile) -> Mapping[str, Mapping[str, str]]:
     for row in file.table():
         found.setdefault(row["category"], {})[row["id"]] = row["class"].strip()
     return found
+
+
+def check_known(file: DataFile, names: Collection[str], asked: Mapping[str, str], what: str) -> None:
+    """ValueError where a file has something for prompts that there are not."""
+    lost = sorted(set(names) - set(asked))
+    if lost:
+        raise ValueError(f"{file.name} has {what} for prompts that do not exist: {', '.join(lost[:10])}")
+
+
+def likeness_task(
+    name: str,
+    language: Language,
+    samples: Iterable[Sample],
+    files: Sequence[DataFile],
+    verifier: str,
+    published_by: str = "",
+) -> Task:
+    """A part of the benchmark whose figure is the mean over images of one cosine."""
+    return Task(
+        name=name,
+        version=version_of("1", files),
+        split=language,
+        samples=tuple(samples),
+        reward=RewardSpec(reading="cosine", combine="pooled", verifier=verifier, options={"min_answered": 1.0}),
+        images=IMAGES,
+        published_by=published_by,
+        licence=ORIGIN.licence,
+        citation=CITATION,
+        files=hashes(files),
+    )
 
 
 def suffix(language: Language) -> str:

@@ -1,8 +1,8 @@
 """oneig-reasoning: OneIG-Bench, whether pictures show the knowledge asked for, by likeness to an answer in words.
 
 The official score is the cosine of LLM2CLIP, whose weights bring code of their own: serve it, or name a verifier of
-your own that answers with a number. The default, CLIP, is a stand-in that cuts long answers; its figures are not those
-that are published, so there is no golden row.
+your own that answers with a number. The default, CLIP, is a stand-in that cuts long answers, and is named in the task's
+name; its figures are not those that are published, so there is no golden row.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.card import Card
-from tasks.data import check_count, hashes, read_file, version_of
-from tasks.oneig import CITATION, IMAGES, ORIGIN, Language, read_prompts, suffix
+from tasks.data import check_count, read_file
+from tasks.oneig import IMAGES, ORIGIN, Language, check_known, likeness_task, read_prompts, suffix
 from tasks.sample import YES, Question, Request, Sample
-from tasks.task import RewardSpec, Task
+from tasks.task import Task
 
 CARD = Card(
     title="OneIG-Bench, reasoning",
@@ -50,20 +50,9 @@ def load(arguments: Arguments) -> Task:
     answers = file.json()
     check_count(file, "answers", len(answers), CARD.prompts, arguments.any_version)
     asked = texts[CATEGORY]
-    lost = sorted(set(answers) - set(asked))
-    if lost:
-        raise ValueError(f"{file.name} has answers to prompts that do not exist: {', '.join(lost[:10])}")
-    return Task(
-        name="oneig-reasoning",
-        version=version_of("1", [prompts, file]),
-        split=arguments.language,
-        samples=tuple(
-            Sample(f"reasoning/{name}", Request(asked[name]), (Question("likeness", answer, YES),))
-            for name, answer in answers.items()
-        ),
-        reward=RewardSpec(reading="cosine", combine="pooled", verifier="clip", options={"min_answered": 1.0}),
-        images=CARD.images,
-        licence=ORIGIN.licence,
-        citation=CITATION,
-        files=hashes([prompts, file]),
+    check_known(file, answers, asked, "answers")
+    samples = (
+        Sample(f"reasoning/{name}", Request(asked[name]), (Question("likeness", answer, YES),))
+        for name, answer in answers.items()
     )
+    return likeness_task("oneig-reasoning", arguments.language, samples, [prompts, file], "clip", "llm2clip")

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.card import Card
-from tasks.data import check_count, hashes, read_file, version_of
-from tasks.oneig import CITATION, IMAGES, ORIGIN, Language, read_prompts
+from tasks.data import check_count, read_file
+from tasks.oneig import IMAGES, ORIGIN, Language, check_known, likeness_task, read_prompts
 from tasks.sample import YES, Question, Request, Sample
-from tasks.task import RewardSpec, Task
+from tasks.task import Task
 
 CARD = Card(
     title="OneIG-Bench, style",
@@ -55,23 +55,13 @@ def load(arguments: Arguments) -> Task:
     styles = {row["id"]: style_of(row["class"]) for row in rows if row["class"].strip()}
     check_count(file, "prompts with a style", len(styles), CARD.prompts, arguments.any_version)
     check_count(file, "styles", len(set(styles.values())), STYLES, arguments.any_version)
-    lost = sorted(set(styles) - set(texts[CATEGORY]))
-    if lost:
-        raise ValueError(f"{file.name} has styles of prompts that do not exist: {', '.join(lost[:10])}")
-    return Task(
-        name="oneig-style",
-        version=version_of("1", [prompts, file]),
-        split=arguments.language,
-        samples=tuple(
-            Sample(f"anime/{name}", Request(texts[CATEGORY][name]), (Question("style", style, YES),), (style,))
-            for name, style in styles.items()
-        ),
-        reward=RewardSpec(reading="cosine", combine="pooled", verifier="style", options={"min_answered": 1.0}),
-        images=CARD.images,
-        licence=ORIGIN.licence,
-        citation=CITATION,
-        files=hashes([prompts, file]),
+    asked = texts[CATEGORY]
+    check_known(file, styles, asked, "styles")
+    samples = (
+        Sample(f"anime/{name}", Request(asked[name]), (Question("style", style, YES),), (style,))
+        for name, style in styles.items()
     )
+    return likeness_task("oneig-style", arguments.language, samples, [prompts, file], "style")
 
 
 def style_of(name: str) -> str:

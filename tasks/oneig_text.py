@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tasks.card import Card
 from tasks.data import DataFile, check_count, hashes, read_file, version_of
-from tasks.oneig import CITATION, IMAGES, ORIGIN, Language, read_classes, read_prompts, suffix
+from tasks.oneig import CITATION, IMAGES, ORIGIN, Language, check_known, read_classes, read_prompts, suffix
 from tasks.sample import Question, Request, Sample
 from tasks.task import RewardSpec, Task
 
@@ -62,9 +62,7 @@ def load(arguments: Arguments) -> Task:
     rows = file.table()
     check_count(file, "texts", len(rows), CARD.prompts, arguments.any_version)
     wanted = {row["id"]: row["text_content"] for row in rows}
-    lost = sorted(set(wanted) - set(texts[CATEGORY]))
-    if lost:
-        raise ValueError(f"{file.name} has texts for prompts that do not exist: {', '.join(lost[:10])}")
+    check_known(file, wanted, texts[CATEGORY], "texts")
     samples = tuple(
         Sample(
             f"text/{name}",

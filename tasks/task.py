@@ -67,6 +67,8 @@ class Task:
     released_tags: bool = False
     """Whether answers count under their tags as in DPG-Bench's released script: those about the last image of a prompt,
     each by itself, whatever its parents' answers are."""
+    published_by: str = ""
+    """The family of models that published figures are made with, where a verifier of another makes another task."""
     missing: Literal["exclude", "zero"] = "exclude"
     """What the official script does with what has no value: leaves it out, or counts it as nothing."""
     licence: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from PIL import Image
 
 from harness.assemble import build_reward, load_task
+from harness.main import run
 from reward.reading import cosine
 from reward.verifier import Query, Reply
 from reward.verifier_clip import Arguments, build
@@ -63,3 +65,7 @@ def test_oneigs_answers_are_what_pictures_are_held_against(official: Path, tmp_p
     reward = build_reward(task, build(Arguments(clip(tmp_path, words))))
     (score,) = reward.score([Generation(sample, 1, Response(Image.new("RGB", (40, 32), "blue")))])
     assert score.value is not None
+    flags = ["--task", "oneig-reasoning", "--samples", sample.id, "--num-images", "1", "--model", "blank"]
+    scorer = ["--verifier", "clip", "--verifier-args", f"pretrained={tmp_path}", "-v", "quiet"]
+    assert run(["eval", *flags, *scorer, "-o", str(tmp_path / "run")]) == 0
+    assert json.loads((tmp_path / "run/run.json").read_text())["task"]["name"] == "oneig-reasoning@clip"
