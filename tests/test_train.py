@@ -23,7 +23,7 @@ from trainer.build import put_together
 from trainer.checkpoint import find_checkpoint, read_checkpoint
 from trainer.collect import Ground
 from trainer.held_out import hacked
-from trainer.launch import Launch
+from trainer.launch import Launch, buckets
 from trainer.log import Log
 from trainer.policy_unified import UnifiedPolicy
 from trainer.run import Run, restore
@@ -183,6 +183,17 @@ def launch(out: Path, processes: int, *more: str, **shards: str) -> dict[str, to
     found = find_checkpoint(out / "checkpoints")
     assert found is not None
     return load_file(found / "weights.safetensors")
+
+
+@pytest.mark.parametrize(("size", "wanted"), [(1, [1, 1, 1, 1]), (5, [2, 1, 1]), (6, [3, 1]), (100, [4])])
+def test_gradients_are_exchanged_in_their_order_in_buckets(
+    monkeypatch: pytest.MonkeyPatch, size: int, wanted: list[int]
+) -> None:
+    parameters = [torch.nn.Parameter(torch.zeros(numbers)) for numbers in (2, 3, 1, 7)]
+    monkeypatch.setattr("trainer.launch.BUCKET", size)
+    found = list(buckets(parameters))
+    assert [len(one) for one in found] == wanted
+    assert [one for bucket in found for one in bucket] == parameters
 
 
 def test_T25_two_processes_make_the_update_of_one(tmp_path: Path) -> None:

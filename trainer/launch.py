@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -14,6 +14,9 @@ from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import CPUOffloadPolicy
 
 SERVED = "recipes/accelerate/fsdp2.yaml splits masters, gradients, moments and slow copies over the processes"
+
+BUCKET = 2**25
+"""Numbers of gradients in one exchange: a message for many small tensors, little memory beside large ones."""
 
 
 def check_sharding() -> None:
@@ -47,6 +50,19 @@ def asked(name: str) -> bool:
     return os.environ.get(name, "").lower() == "true"
 
 
+def buckets(parameters: Sequence[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
+    """The parameters in their order, in lists of about BUCKET numbers."""
+    bucket, size = list[nn.Parameter](), 0
+    for parameter in parameters:
+        if bucket and size + parameter.numel() > BUCKET:
+            yield bucket
+            bucket, size = [], 0
+        bucket.append(parameter)
+        size += parameter.numel()
+    if bucket:
+        yield bucket
+
+
 class Launch:
     """One process of a launch; alone it changes nothing."""
 
@@ -68,19 +84,14 @@ class Launch:
         return list(items) if self.processes == 1 else list(gather_object(list(items)))
 
     def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
-        """Adds the gradients of all processes, in one exchange; a parameter without gradient counts as zero."""
+        """Adds the gradients of all processes, in buckets; a parameter without gradient counts as zero."""
         if self.processes == 1:
             return
-        for parameter in parameters:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        flat = torch.cat([parameter.grad.flatten() for parameter in parameters if parameter.grad is not None])
-        flat = self.accelerator.reduce(flat, reduction="sum")
-        place = 0
-        for parameter in parameters:
-            size = parameter.numel()
-            parameter.grad = flat[place : place + size].view_as(parameter).clone()
-            place += size
+        for bucket in buckets(parameters):
+            gradients = [torch.zeros_like(one) if one.grad is None else one.grad for one in bucket]
+            flat = self.accelerator.reduce(torch.cat([one.flatten() for one in gradients]), reduction="sum")
+            for parameter, part in zip(bucket, flat.split([one.numel() for one in bucket]), strict=True):
+                parameter.grad = part.view_as(parameter).clone()
 
     def any(self, flag: bool) -> bool:
         """Whether it is so in any process: all of them get the same answer."""
