@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from harness.assemble import build_reward, load_task
 from harness.shown import STAND_IN, stood_in
+from reward.asking import described
 from reward.call import Call, read_call, render
 from reward.gating import ancestors
 from reward.reward import Reward
@@ -177,7 +178,7 @@ def unfilled(calls: Mapping[str, Call], sample: Sample) -> list[str]:
 def end_to_end(task: Task) -> str:
     """The first sample scored with the best answers and with the worst; ValueError where that gives no value."""
     sample = stood_in(task.samples[0])
-    asked = {one.id: one for one in sample.questions}
+    asked, task = {one.id: one for one in sample.questions}, without_verifiers(task)
     best, worst = (
         value_of(build_reward(task, Stub(asked, task.reward.reading, good)), sample) for good in (True, False)
     )
@@ -186,6 +187,18 @@ def end_to_end(task: Task) -> str:
     if best < worst:
         raise ValueError(f"the best answers give {best:g}, less than {worst:g} of the worst")
     return f"sample {sample.id!r} scored end to end: {best:g} with the best answers, {worst:g} with the worst"
+
+
+def without_verifiers(task: Task) -> Task:
+    """The task with one verifier for all parts of its reward: checking opens no model."""
+    shared = {
+        name: {key: value for key, value in part.items() if key not in ("verifier", "verifier_args")}
+        for name, part in described(task.reward).items()
+    }
+    if not shared:
+        return task
+    parts = {**task.reward.options["parts"], **shared}  # what is no part at all stays, for the reward to name
+    return replace(task, reward=replace(task.reward, options={**task.reward.options, "parts": parts}))
 
 
 def value_of(reward: Reward, sample: Sample) -> float:
