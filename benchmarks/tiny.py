@@ -11,6 +11,7 @@ from random import Random
 from PIL import Image
 
 from harness.assemble import build_verifier, load_task
+from reward.readback import PROMPT
 from reward.verifier import Query
 from tasks.scene import render
 from tasks.scenes import scene_for
@@ -40,10 +41,30 @@ def looking(count: int = 312, questions: int = 8) -> tuple[int, int]:
     return right, asked
 
 
+def reading_back() -> tuple[int, int]:
+    """Held-out prompts that `readback` finds likelier of a picture of their own than of another prompt's, and all."""
+    verifier, samples = build_verifier("tiny", {}), load_task("scenes", {}).samples
+    prompts = [one.request.prompt for one in samples]
+    pictures = [Image.fromarray(render(scene_for(one, 1))) for one in samples]
+    likelier = 0
+    for place, prompt in enumerate(prompts):
+        other = Random(place).choice([one for one, text in enumerate(prompts) if text != prompt])
+        asked = [Query((pictures[one],), PROMPT, (), continuation=prompt) for one in (place, other)]
+        right, wrong = (one.log_likelihood for one in verifier.ask(asked))
+        assert right is not None
+        assert wrong is not None
+        likelier += right > wrong
+    return likelier, len(prompts)
+
+
 def main() -> None:
     """Runs `harness eval` for each; its tables are the output."""
     right, asked = looking()
     print(f"questions about held-out scenes: {right} of {asked} right, {right / asked:.3f}", flush=True)
+    likelier, prompts = reading_back()
+    print(
+        f"readback: {likelier} of {prompts} prompts likelier of their own picture, {likelier / prompts:.3f}", flush=True
+    )
     with tempfile.TemporaryDirectory() as folder:
         for name, arguments in RUNS:
             print(f"\n{name}", flush=True)

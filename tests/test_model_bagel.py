@@ -91,6 +91,19 @@ def test_edits_are_scored(checkpoint: Path, tmp_path: Path) -> None:
     assert all(row["score"] is not None for row in rows)
 
 
+def test_pictures_are_drawn_again_after_it_looked_at_them(checkpoint: Path, tmp_path: Path) -> None:
+    plain = evaluate(checkpoint, tmp_path / "plain", "--limit", "2", "--num-images", "2")
+    rows = evaluate(checkpoint, tmp_path / "run", "--limit", "2", "--num-images", "2", "--refine", "1", "--gate", "all")
+    assert [row["drafts"][0]["score"] for row in rows] == [row["score"] for row in plain]
+    for row in rows:
+        (draft,) = row["drafts"]
+        assert draft["image"] != row["image"]["sha256"]
+        assert draft["reflection"]
+        assert (row["score"] is not None, row["refinement"]["rounds"]) == (True, 1)
+    found = json.loads((tmp_path / "run" / "results.json").read_text())["refinement"]
+    assert (found["label"], found["refined"]["count"]) == ("refine1[gate=all]", 4)
+
+
 def test_an_edit_has_the_shape_of_its_source_and_its_neighbours_change_nothing(model: Unified) -> None:
     wide, tall = (Image.new("RGB", size, "orange") for size in ((300, 150), (20, 24)))
     requests = [Request("a star", (wide,)), Request("a star", (tall,)), Request("a star")]
