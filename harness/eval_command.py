@@ -22,7 +22,7 @@ from harness.evaluate import evaluate
 from harness.forecast import forecast, print_forecasts
 from harness.gate import Gate
 from harness.identity import check_same, describe, ending_of, model_arguments, served
-from harness.job import output_folder, prepare, task_names
+from harness.job import judged, output_folder, prepare, task_names
 from harness.json_lines import hidden, write_json
 from harness.model import Model, Setting
 from harness.offline import forbid_connections
@@ -87,7 +87,7 @@ def load(config: EvalConfig, jobs: Sequence[Job], gates: Sequence[Gate | None]) 
     model = build_model(config.model, model_arguments(asdict(config)), setting)
     models = [model if gate is None else refine(config, gate, model) for gate in gates]
     asked = asking(config, model)
-    return [Assembly(job, one, asked) for job, one in zip(jobs, models, strict=True)]
+    return [Assembly(judged(config, job, model), one, asked) for job, one in zip(jobs, models, strict=True)]
 
 
 def asking(config: EvalConfig, model: Model) -> Callable[[], Sequence[Mapping[str, Any]]] | None:

@@ -164,6 +164,8 @@ def check_refine(config: EvalConfig) -> None:
         raise ValueError(f"--gate self needs --reflection open: {reflection} does not let a picture be right")
     if gate == "oracle" and config.predict_only:
         raise ValueError("--gate oracle asks the benchmark's own scorer, and --predict-only asks nobody")
+    if config.verifier == "self" and gate in ("verifier", "oracle"):
+        raise ValueError(f"--verifier self scores with the model that draws, so --gate is all or self, not {gate}")
     if "{prompt}" not in config.gate_question:
         raise ValueError(f"--gate-question {config.gate_question!r} lacks {{prompt}}")
     if not 0.0 < config.gate_threshold <= 1.0:

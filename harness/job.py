@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
-from harness.arguments import parse_arguments
+from harness.arguments import fill, parse_arguments
 from harness.assemble import Job, build_reward, build_verifier, choose_plan, load_task, rewarded
 from harness.eval_config import EvalConfig
-from harness.model import Cell
+from harness.model import Cell, Model
 from harness.shown import check_pictures, stood_in
 from harness.unscored import Nobody, Unscored
 from reward.cache import ReplyCache
@@ -20,6 +20,8 @@ from tasks.task import Task
 
 RECORDED = "recorded"
 """The mode of a verifier that looks at no picture."""
+SELF = "self"
+"""The verifier that is the model which draws."""
 
 
 def task_names(config: EvalConfig) -> list[str]:
@@ -59,25 +61,51 @@ def chosen(config: EvalConfig, name: str) -> tuple[Task, tuple[Sample, ...], int
 
 
 def prepare(config: EvalConfig, name: str) -> Job:
-    """A task, its plan, its verifier and its reward, by name."""
+    """A task, its plan, its verifier and its reward, by name; a model that judges itself comes later (`judged`)."""
     task, samples, images, plan = chosen(config, name)
-    if config.predict_only:
+    if config.predict_only or scorer(config, task) == SELF:
         check_pictures(task, samples)
         return Job(task, samples, images, plan, config.seed, Nobody(), Unscored())
-    verifier = open_verifier(config, config.verifier or task.reward.verifier)
+    verifier = open_verifier(config, scorer(config, task))
     if verifier.record.get("mode") == RECORDED:
         samples = tuple(stood_in(one) for one in samples)
     check_pictures(task, samples)
     return Job(task, samples, images, plan, config.seed, verifier, build_reward(task, verifier))
 
 
+def scorer(config: EvalConfig, task: Task) -> str:
+    """The name of the verifier that scores."""
+    return config.verifier or task.reward.verifier
+
+
+def judged(config: EvalConfig, job: Job, model: Model) -> Job:
+    """The job with its verifier and reward, where the model that draws also answers; others are as they were."""
+    if config.predict_only or scorer(config, job.task) != SELF:
+        return job
+    from harness.verifier_self import Arguments, itself  # torch, which no other run needs here
+
+    bounds(config, SELF)
+    fill(Arguments, parse_arguments(config.verifier_args), f"verifier {SELF!r}")
+    verifier = kept(config, itself(model))
+    return replace(job, verifier=verifier, reward=build_reward(job.task, verifier))
+
+
 def open_verifier(config: EvalConfig, name: str) -> Verifier:
     """A verifier within its budget and before the cache, where the flags give these."""
+    return kept(config, build_verifier(name, {**parse_arguments(config.verifier_args), **bounds(config, name)}))
+
+
+def bounds(config: EvalConfig, name: str) -> dict[str, float]:
+    """The budget that the flags give; ValueError where the verifier knows none."""
     budget = {"max_calls": config.max_calls, "max_cost": config.max_cost}
     given = {limit: value for limit, value in budget.items() if value is not None}
     if given:
         check_budget(name, next(iter(given)))
-    verifier = build_verifier(name, {**parse_arguments(config.verifier_args), **given})
+    return given
+
+
+def kept(config: EvalConfig, verifier: Verifier) -> Verifier:
+    """The verifier before the cache, where there is one."""
     return verifier if config.use_cache is None else cached(verifier, config.use_cache)
 
 

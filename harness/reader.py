@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from PIL import Image
@@ -27,7 +27,7 @@ class Reader:
         """What the model has read: the images through its eyes alone, then the text where there is one."""
         found = Context.empty(1, self.model.bagel.device)
         for image in images:
-            found = read_views(self.model.bagel, found, [replace(self.model.view(image), latents=None)])
+            found = read_views(self.model.bagel, found, [self.model.look(self.model.sized(image)[1])])
         words = text.replace(IMAGE, "").strip()
         return self.model.bagel.read_words(found, [self.model.coder.encode(words)])[0] if words else found
 

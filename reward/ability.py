@@ -23,6 +23,7 @@ ASKED = {
 ABILITIES: Mapping[str, tuple[str, ...]] = {
     "pixels": ("words",),
     "tiny": ("words", "likelihood"),
+    "self": ("words", "likelihood"),
     "local": ("words", "text", "lettering", "likelihood"),
     "http": ("words", "text", "lettering"),
     "http-batch": tuple(ASKED),

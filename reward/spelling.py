@@ -12,11 +12,10 @@ TOP = 20
 
 
 class Spellings:
-    """Every token by the answer it spells."""
+    """Every token by the answer it spells, from the text of each."""
 
-    def __init__(self, tokenizer: Any) -> None:
-        numbers = [[number] for number in range(len(tokenizer))]
-        self.texts: Sequence[str] = tokenizer.batch_decode(numbers, clean_up_tokenization_spaces=False)
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.texts = texts
         self.numbers: dict[str, list[int]] = {}
         for number, text in enumerate(self.texts):
             self.numbers.setdefault(normalise(text), []).append(number)

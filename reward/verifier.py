@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 VERIFIERS = {
     "pixels": "reward.verifier_pixels",
     "tiny": "harness.verifier_tiny",
+    "self": "harness.verifier_self",
     "local": "reward.verifier_local",
     "http": "reward.verifier_http",
     "http-batch": "reward.verifier_http_batch",
@@ -81,12 +82,19 @@ class VerifierDown(Exception):
 class Verifier(Protocol):
     """Answers questions about images; threads and connections stay inside.
 
-    `id` enters the reward's id: name, revision, everything that can change an answer. `record` is what run.json keeps;
-    its `likelihood` is true for a verifier that gives the log-likelihood of a continuation.
+    The id enters the reward's id. A record's `likelihood` is true for a verifier that gives the log-likelihood of a
+    continuation.
     """
 
-    id: str
-    record: Mapping[str, Any]
+    @property
+    def id(self) -> str:
+        """Name, revision, everything that can change an answer."""
+        ...
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """What run.json keeps."""
+        ...
 
     def ask(self, queries: Sequence[Query]) -> list[Reply]:
         """One reply a query, in order; a failed query is a reply with that status, never an exception.

@@ -183,8 +183,10 @@ def build(arguments: Arguments) -> LocalVerifier:
         vision_language.digest_of(arguments.pretrained, config),
     )
     reader.settle(known())
+    words = processor.tokenizer
+    texts = words.batch_decode([[number] for number in range(len(words))], clean_up_tokenization_spaces=False)
     verifier = LocalVerifier(
-        reader, Spellings(processor.tokenizer), arguments, record_of(arguments, reader, f"{name}@{digest[:12]}", digest)
+        reader, Spellings(texts), arguments, record_of(arguments, reader, f"{name}@{digest[:12]}", digest)
     )
     if arguments.probe == "known":
         check_known(f"model {name}", verifier.ask(known_queries()))

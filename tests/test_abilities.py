@@ -91,3 +91,36 @@ def test_questions_of_several_images_come_back_in_their_order() -> None:
 def test_the_embedded_model_can_be_the_verifier_of_a_run(tmp_path: Path) -> None:
     assert run(["eval", "-a", "points=3", "--verifier", "tiny", *FEW, "-o", str(tmp_path)]) == 0
     assert json.loads((tmp_path / "run.json").read_text())["verifier"]["mode"] == "logprobs"
+
+
+def verdicts(folder: Path) -> list[tuple[object, ...]]:
+    rows = [json.loads(line) for line in (folder / "verdicts.jsonl").read_text().splitlines()]
+    return sorted((row["sample"], row["index"], row["question"], row["status"], row["value"]) for row in rows)
+
+
+def test_a_model_that_judges_its_own_pictures_answers_as_its_weights_do(tmp_path: Path) -> None:
+    for name in ("tiny", "self"):
+        assert run(["eval", "-a", "points=3", "--verifier", name, *FEW, "-o", str(tmp_path / name)]) == 0
+    assert verdicts(tmp_path / "self") == verdicts(tmp_path / "tiny")
+    own, other = (json.loads((tmp_path / name / "run.json").read_text())["verifier"] for name in ("self", "tiny"))
+    assert own["name"] == "self"
+    assert own["id"] == f"self[{other['id']}]"
+    assert own["revision"] == other["revision"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["eval", "--model", "tests.painter"], "answers no questions, which --verifier self needs: tiny and bagel do"),
+        (["eval", "--verifier-args", "weights=x"], "verifier 'self' takes no arguments"),
+        (["eval", "--max-calls", "3"], "verifier 'self' asks none"),
+        (["eval", "--refine", "1", "--gate", "oracle"], "--gate is all or self, not oracle"),
+        (["calibrate"], "verifier 'self' is the model that `harness eval` draws with"),
+    ],
+)
+def test_a_mistake_about_judging_itself_is_one_sentence(
+    arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*arguments, "--verifier", "self", "-o", str(tmp_path / "run")]) == 2
+    printed = capsys.readouterr().err.strip().splitlines()
+    assert said in printed[-1]

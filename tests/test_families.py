@@ -84,5 +84,5 @@ def test_the_page_has_a_row_for_every_class_with_the_forwards_it_takes() -> None
     assert set(rows) == set(CLASSES)
     for name, kind in FAMILIES.items():
         row = rows[type(make_pipeline(name)).__name__]
-        assert row.endswith(f"| {kind.branches} |")
+        assert row.split(" | ")[-2] == str(kind.branches)
         assert row.count("yes") == (3 if name in ("kontext", "qwen-edit") else 2)

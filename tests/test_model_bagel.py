@@ -22,6 +22,8 @@ from harness.bagel.unified import Unified
 from harness.main import run
 from harness.model import Setting
 from harness.model_bagel import PROMPTS, Arguments, build
+from harness.verifier_self import itself
+from reward.verifier import Query
 from tasks.sample import Request, Response
 from tests.published import SHAPE, write_checkpoint
 
@@ -102,6 +104,16 @@ def test_pictures_are_drawn_again_after_it_looked_at_them(checkpoint: Path, tmp_
         assert (row["score"] is not None, row["refinement"]["rounds"]) == (True, 1)
     found = json.loads((tmp_path / "run" / "results.json").read_text())["refinement"]
     assert (found["label"], found["refined"]["count"]) == ("refine1[gate=all]", 4)
+
+
+def test_it_answers_questions_about_pictures_of_any_size(model: Unified) -> None:
+    pictures = [Image.new("RGB", size, "red") for size in ((32, 32), (48, 24))]
+    queries = [Query((picture,), text) for picture in pictures for text in ("Is it red?", "Is there a blue ring?")]
+    together = itself(model).ask(queries)
+    for query, one in zip(queries, together, strict=True):
+        assert set(one.probabilities) == {"yes", "no"}
+        assert 0.0 < sum(one.probabilities.values()) < 1.0
+        assert one.probabilities == pytest.approx(itself(model).ask([query])[0].probabilities, rel=1e-4)
 
 
 def test_an_edit_has_the_shape_of_its_source_and_its_neighbours_change_nothing(model: Unified) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -160,21 +160,23 @@ class Unified:
 
     def view(self, picture: Image.Image) -> View:
         """A source as the model reads it, brought to the size of what it draws, or within the lens's limits."""
-        config = self.bagel.config
-        if config.vit is None:
-            raise ValueError(f"{self.id} has no eyes and cannot edit an image")
-        if self.lens is None:
-            size, plain = self.size(picture), picture.convert("RGB")
-            whole = seen = plain if plain.size == size else plain.resize(size)
-        else:
+        whole, seen = self.sized(picture)
+        pixels, side = to_tensor([whole]).to(self.bagel.device), self.bagel.config.downsample
+        latents = to_patches(self.space.encode(pixels), self.bagel.config.latent_patch_size)[0]
+        return replace(self.look(seen), latents=latents, latent_grid=(whole.height // side, whole.width // side))
+
+    def look(self, seen: Image.Image) -> View:
+        """A picture of the right size as the eyes alone read it; ValueError for a model without eyes."""
+        if self.bagel.config.vit is None:
+            raise ValueError(f"{self.id} has no eyes and cannot look at an image")
+        patch, pixels = self.bagel.config.vit.patch_size, to_tensor([seen]).to(self.bagel.device)
+        return View(None, (0, 0), to_patches(pixels, patch)[0], (seen.height // patch, seen.width // patch))
+
+    def sized(self, picture: Image.Image) -> tuple[Image.Image, Image.Image]:
+        """A picture at the size at which it is encoded, and at the one at which the eyes see it."""
+        if self.lens is not None:
             whole = self.lens.whole(picture)
-            seen = self.lens.seen(whole)
-        pixels = to_tensor([whole]).to(self.bagel.device)
-        patches = pixels if seen is whole else to_tensor([seen]).to(self.bagel.device)
-        side, patch = config.downsample, config.vit.patch_size
-        return View(
-            to_patches(self.space.encode(pixels), config.latent_patch_size)[0],
-            (whole.height // side, whole.width // side),
-            to_patches(patches, patch)[0],
-            (seen.height // patch, seen.width // patch),
-        )
+            return whole, self.lens.seen(whole)
+        size, plain = self.size(picture), picture.convert("RGB")
+        whole = plain if plain.size == size else plain.resize(size)
+        return whole, whole
