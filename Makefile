@@ -52,6 +52,7 @@ proof: $(VENV)/dev
 	$(BIN)/python -m benchmarks.llama_server
 	$(BIN)/python -m benchmarks.resume
 	$(BIN)/python -m benchmarks.train_step
+	$(BIN)/python -m pytest -v -rs tests/test_report.py
 	$(BIN)/python -m pytest -q -m proof -s
 	$(BIN)/python -m benchmarks.tiny
 	$(BIN)/python -m benchmarks.board

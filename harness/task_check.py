@@ -13,6 +13,7 @@ from harness.shown import STAND_IN, stood_in
 from reward.asking import described
 from reward.call import Call, read_call, render
 from reward.gating import ancestors
+from reward.lettering_prompt import NOTHING, PROMPT
 from reward.reward import Reward
 from reward.verifier import VERIFIERS, Query, Reply
 from tasks.data import checksums
@@ -55,6 +56,8 @@ class Stub:
         if query.answers:
             said = self._said(self.questions[query.about[2]])
             return Reply("ok", said, {said: 1.0})
+        if query.text == PROMPT:
+            return Reply("ok", "\n".join(one.text for one in self.questions.values()) if self.best else NOTHING)
         marks = {one.id: self._said(one) for one in self.questions.values()}
         return Reply("ok", '{"detections": []}', marks=marks)
 
@@ -184,8 +187,8 @@ def end_to_end(task: Task) -> str:
     )
     if task.reward.kind == "detector":
         return f"sample {sample.id!r} scored end to end: {worst:g} where nothing is detected"
-    if best < worst:
-        raise ValueError(f"the best answers give {best:g}, less than {worst:g} of the worst")
+    if best <= worst:
+        raise ValueError(f"the best answers give {best:g}, no more than the worst, {worst:g}")
     return f"sample {sample.id!r} scored end to end: {best:g} with the best answers, {worst:g} with the worst"
 
 
