@@ -53,7 +53,7 @@ def estimated(name: str) -> float:
     """What a micro-batch is said to keep for the way back, over what autograd keeps of it."""
     measured, text = kept_by(policy_of(name, 3.0), name)
     with tempfile.TemporaryDirectory() as folder:
-        found = flow_memory(plan_of(name, save_pipeline(name, Path(folder))), text)
+        found = flow_memory(plan_of(name, save_pipeline(name, Path(folder))), text=text)
     return math.nan if found is None else found.activations / measured
 
 

@@ -132,7 +132,7 @@ def test_the_plan_of_a_pipeline_tells_its_memory(
     assert small is not None
     assert large is not None
     assert small.activations < large.activations
-    whole, split = (flow_memory(plan_of("sd3", folders["sd3"], lora_r=0), many) for many in (None, 8))
+    whole, split = (flow_memory(plan_of("sd3", folders["sd3"], lora_r=0), processes=many) for many in (None, 8))
     assert whole is not None
     assert split is not None
     assert split.trained / whole.trained == pytest.approx((4 + 20 / 8) / 16, rel=0.01)  # bytes a number

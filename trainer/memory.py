@@ -113,7 +113,7 @@ def parts_of() -> int | None:
 
 def flow_lines(config: TrainConfig) -> list[tuple[str, str]]:
     """The same of a pipeline, once it is in a folder."""
-    found = flow_memory(config, parts_of())
+    found = flow_memory(config, processes=parts_of())
     if found is None:
         return []
     learning = found.total
@@ -121,6 +121,6 @@ def flow_lines(config: TrainConfig) -> list[tuple[str, str]]:
             ("memory of a training step", learning),
             ("  trained numbers", found.trained), ("  activations", found.activations)]  # fmt: skip
     if not shards():
-        split = ((many, flow_memory(config, many)) for many in MANY)
+        split = ((many, flow_memory(config, processes=many)) for many in MANY)
         rows += [(f"  in shards of {many} processes", one.total) for many, one in split if one is not None]
     return [(name, f"{size / GIB:.2f} GiB") for name, size in rows]

@@ -47,7 +47,7 @@ class FlowMemory:
         return self.weights + self.trained + self.activations
 
 
-def flow_memory(config: TrainConfig, processes: int | None = None, text: int = TEXT) -> FlowMemory | None:
+def flow_memory(config: TrainConfig, *, processes: int | None = None, text: int = TEXT) -> FlowMemory | None:
     """The estimate of a pipeline in a folder; None where there is no folder yet, or no family of its class.
 
     Trained numbers are whole in each process, or split over `processes`.
