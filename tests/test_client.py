@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,10 +13,12 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from urllib3.util.wait import wait_for_read
 
 from reward.budget import Budget
 from reward.chat_wire import ChatWire
 from reward.client import Client, Patience
+from reward.connection import Connections
 from reward.endpoint import Endpoint
 from reward.verifier import Query, Reply, VerifierDown
 from tests.server import Act, Faulty, chat, running, sees, text_of
@@ -254,6 +257,22 @@ def test_a_rate_is_kept() -> None:
         start = time.monotonic()
         client(server.url, rate=20.0).ask(questions(30), FACTS)
     assert time.monotonic() - start >= 29 / 20 - 1.0
+
+
+def test_a_connection_is_used_again_until_the_server_closes_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        connections = Connections(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        first = connections.take(1.0, 1.0)
+        there, _ = listener.accept()
+        connections.give(first)
+        assert connections.take(1.0, 1.0) is first
+        connections.give(first)
+        there.close()
+        assert wait_for_read(first.sock, 5.0)
+        second = connections.take(1.0, 1.0)
+        assert second is not first
+        assert first.sock is None
+        second.close()
 
 
 @pytest.fixture
