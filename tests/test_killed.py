@@ -51,7 +51,7 @@ def test_T32_a_run_killed_at_random_moments_ends_with_the_weights_of_one_that_wa
     random, steps = torch.Generator().manual_seed(0), []
     for _ in range(20):
         own = begin(tmp_path / "killed")
-        time.sleep(4.0 * seconds * float(torch.rand(1, generator=random)))
+        time.sleep(3.0 * seconds * float(torch.rand(1, generator=random)))
         own.send_signal(signal.SIGKILL)
         assert own.wait() == -signal.SIGKILL
         found = find_checkpoint(tmp_path / "killed" / "checkpoints")
