@@ -6,8 +6,9 @@ import ssl
 import urllib.request
 import weakref
 from http.client import HTTPConnection, HTTPSConnection
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
+from urllib3.util.request import make_headers
 from urllib3.util.wait import wait_for_read
 
 from reward.secret import bare_address
@@ -20,6 +21,7 @@ class Connections:
         self.address = address_of(url)
         self.secure = self.address.scheme == "https"
         self.proxy = proxy_of(self.address)
+        self.login = login_of(self.proxy)
         self.context = ssl.create_default_context() if self.secure else None
         self.root = url.rstrip("/") if self.proxy and not self.secure else self.address.path.rstrip("/")
         self.idle: list[HTTPConnection] = []
@@ -54,7 +56,7 @@ class Connections:
             else HTTPSConnection(host, port, timeout=connect, context=self.context)
         )
         if self.proxy is not None and self.secure:
-            connection.set_tunnel(str(there.hostname), there.port or connection.default_port)
+            connection.set_tunnel(str(there.hostname), there.port or connection.default_port, self.login)
         try:
             connection.connect()
         except BaseException:
@@ -89,3 +91,10 @@ def proxy_of(address: SplitResult) -> SplitResult | None:
     if not proxy or urllib.request.proxy_bypass(str(address.hostname)):
         return None
     return urlsplit(proxy if "//" in proxy else f"http://{proxy}")
+
+
+def login_of(proxy: SplitResult | None) -> dict[str, str]:
+    """The header that a proxy wants whose address in the environment has a user and a password."""
+    if proxy is None or proxy.username is None:
+        return {}
+    return make_headers(proxy_basic_auth=f"{unquote(proxy.username)}:{unquote(proxy.password or '')}")

@@ -43,7 +43,9 @@ class Endpoint:
     def _send(self, method: str, path: str, body: bytes | None, seconds: float) -> Answer:
         deadline = time.monotonic() + seconds
         connection = self._connection(seconds)
-        headers = self.headers if body is None else {**self.headers, "Content-Type": self.content}
+        headers = {**self.headers, **({} if self.connections.secure else self.connections.login)}
+        if body is not None:
+            headers["Content-Type"] = self.content
         try:
             connection.request(method, f"{self.connections.root}/{path}", body=body, headers=headers)
             response = connection.getresponse()

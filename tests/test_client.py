@@ -7,7 +7,9 @@ import signal
 import socket
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from reward.chat_wire import ChatWire
 from reward.client import Client, Patience
 from reward.connection import Connections
 from reward.endpoint import Endpoint
+from reward.outcome import ConnectionLost
 from reward.verifier import Query, Reply, VerifierDown
 from tests.server import Act, Faulty, chat, running, sees, text_of
 
@@ -273,6 +276,43 @@ def test_a_connection_is_used_again_until_the_server_closes_it() -> None:
         assert second is not first
         assert first.sock is None
         second.close()
+
+
+class Proxy(BaseHTTPRequestHandler):
+    """Answers what it is asked to fetch, and opens no tunnel; keeps what it was told."""
+
+    told: list[tuple[str, str, str | None]]
+
+    def do_GET(self) -> None:
+        self.told.append((self.command, self.path, self.headers["Proxy-Authorization"]))
+        self.send_response(200 if self.command == "GET" else 403)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def do_CONNECT(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *given: object) -> None:
+        """Nothing is printed."""
+
+
+def test_a_proxy_of_the_environment_is_used_with_its_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, str, str | None]] = []
+    with ThreadingHTTPServer(("127.0.0.1", 0), type("Told", (Proxy,), {"told": told})) as proxy:
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        for name in ("NO_PROXY", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        for name in ("http_proxy", "https_proxy"):
+            monkeypatch.setenv(name, f"http://me:pass%20word@127.0.0.1:{proxy.server_address[1]}")
+        answer = Endpoint("http://far.test/v1", {}, 1, 1, 5.0).get("models", 5.0)
+        assert (answer.status, answer.body) == (200, b"{}")
+        with pytest.raises(ConnectionLost, match="cannot be reached") as failure:
+            Endpoint("https://far.test/v1", {}, 1, 1, 5.0).get("models", 5.0)
+        proxy.shutdown()
+    login = "Basic " + b64encode(b"me:pass word").decode()
+    assert told == [("GET", "http://far.test/v1/models", login), ("CONNECT", "far.test:443", login)]
+    assert "pass" not in str(failure.value)
 
 
 @pytest.fixture
