@@ -24,6 +24,7 @@ from harness.gate import Gate
 from harness.identity import check_same, describe, ending_of, model_arguments, served
 from harness.job import judged, output_folder, prepare, task_names
 from harness.json_lines import hidden, write_json
+from harness.left_clean import left_clean
 from harness.model import Model, Setting
 from harness.offline import forbid_connections
 from harness.process import own_device, place_in_launch
@@ -62,7 +63,8 @@ def main(arguments: list[str]) -> int:
     stores = [RunStore(folder, rank, processes) for folder in folders]
     for store in stores:
         store.probe()
-    assemblies = load(config, jobs, gates)
+    with left_clean(folders):
+        assemblies = load(config, jobs, gates)
     runs = [draft(config, name, one, arguments) for name, one in zip(names, assemblies, strict=True)]
     for store, run in zip(stores, runs, strict=True):
         if known(config, store, run):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from harness.ending import DONE, GATE, SaveError
+from harness.left_clean import left_clean
 
 if TYPE_CHECKING:
     from harness.change import Change
@@ -62,7 +63,8 @@ def main(arguments: list[str]) -> int:
         config.output_path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SaveError(f"{config.output_path} cannot be written: {error.strerror}") from error
-    rows = measured(config)
+    with left_clean([config.output_path]):
+        rows = measured(config)
     write_understanding(config.output_path, rows)
     for name, values in sorted(by_task(rows).items()):
         print(f"{name}: {sum(values.values()) / len(values):.3f} over {len(values)} documents")

@@ -324,9 +324,13 @@ def test_a_repository_is_found_in_the_cache_of_the_hub(
     ("name", "told"),
     [("no/such/folder", "neither a folder nor a repository"), ("owner/name", "not in the local cache of the hub")],
 )
-def test_a_checkpoint_that_is_nowhere_is_one_sentence(name: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["eval", "--model", "bagel", "--model-args", f"pretrained={name}", "--offline"]) == 2
+def test_a_checkpoint_that_is_nowhere_is_one_sentence_and_leaves_no_folder(
+    name: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "run")
+    assert run(["eval", "--model", "bagel", "--model-args", f"pretrained={name}", "--offline", "-o", out]) == 2
     assert told in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 def forecast(capsys: pytest.CaptureFixture[str], *flags: str) -> dict[str, Any]:
