@@ -162,7 +162,7 @@ def measure(
     found = manager(include_path=[str(one) for one in folders] or None, include_defaults=bool(named) and not folders)
     for name in named:
         if name not in found.all_tasks:
-            raise ValueError(unknown("task of lm-eval", name, found.all_tasks))
+            raise ValueError(unknown("task of lm-eval", name, [SCENES, *found.all_tasks]))
     given = [one if isinstance(one, str) else one.config() for one in tasks]
     try:
         with undisturbed(*modules):
@@ -194,7 +194,7 @@ def check_tasks(names: str) -> None:
     known = extra("lm_eval.tasks", "lmeval").TaskManager().all_tasks if stock else []
     for name in stock:
         if name not in known:
-            raise ValueError(unknown("task of lm-eval", name, known))
+            raise ValueError(unknown("task of lm-eval", name, [SCENES, *known]))
 
 
 def split(names: str) -> list[str]:

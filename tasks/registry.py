@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 
+MOST = 100
+"""Names that a sentence about a wrong one lists, at most."""
 TASKS = {
     "scenes": "tasks.scenes",
     "scenes-reason": "tasks.scenes_reason",
@@ -64,8 +66,10 @@ def find_module(kind: str, name: str, registry: Mapping[str, str]) -> ModuleType
 
 
 def unknown(kind: str, name: str, choices: Iterable[str]) -> str:
-    """One sentence about a name that does not exist: the nearest ones, then all."""
+    """One sentence about a name that does not exist: the nearest ones, then all, or how many where they fill pages."""
     known = sorted(choices)
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(repr(one) for one in near)}?" if near else ";"
+    if len(known) > MOST:
+        return f"no {kind} named {name!r}{hint} there are {len(known)} choices"
     return f"no {kind} named {name!r}{hint} the choices are: {', '.join(known)}"

@@ -212,3 +212,13 @@ def test_a_model_of_transformers_answers_a_file_and_a_task_in_lm_evals_own_yaml(
     assert found == {"colours": right, "mine": right}
     assert run([*command, "--task", "mien", "--include-path", str(tmp_path / "own"), "--allow-task-code"]) == 2
     assert "no task of lm-eval named 'mien'; did you mean 'mine'?" in capsys.readouterr().err
+
+
+def test_a_mistaken_task_is_one_sentence_with_the_nearest_and_no_list_of_thousands(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run([*EVAL, "--regress", "scenes-vqq", "-o", str(tmp_path / "run")]) == 2
+    told = capsys.readouterr().err
+    assert "did you mean 'scenes-vqa'" in told
+    assert len(told) < 300
+    assert not (tmp_path / "run").exists()
