@@ -153,16 +153,15 @@ def look(
     Other weights are put in once for all micro-batches: where they lie in shards, all processes gather them together.
     """
     image, written = config.image, config.text.beta > 0 and policy.thinks
-    drawn: list[Seen] = [None] * len(parts)
+    old: list[Seen] = [None] * len(parts)
+    average, drawn = list(old), list(old)
     texts: list[tuple[Texts, ...] | None] = [None] * len(parts)
-    old, average = drawn, drawn
     if image.beta > 0 or written:
         with policy.reference():
-            replays = [policy.replay(part, train=False) for part in parts]
-            if written:
-                texts = [one.texts for one in replays]
-            if image.beta > 0:
-                drawn = [see(policy, *pair, config) for pair in zip(parts, replays, strict=True)]
+            for number, part in enumerate(parts):  # one replay at a time, whose contexts are large
+                replayed = policy.replay(part, train=False)
+                texts[number] = replayed.texts if written else None
+                drawn[number] = see(policy, part, replayed, config) if image.beta > 0 else None
     if image.loss.startswith("nft") or (image.loss == "awm" and not aligned):
         with swapped(policy.parameters(), averages.old):
             old = [see(policy, part, policy.replay(part, train=False), config) for part in parts]
