@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import AutoConfig, AutoImageProcessor, AutoModel
+from transformers import AutoImageProcessor, AutoModel
 
 from reward.clip import features, unit
 from reward.sentences import weights_hash
+from reward.vision_language import any_config
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -23,7 +24,7 @@ class PictureEncoder:
 
     def __init__(self, pretrained: str, revision: str | None, device: str) -> None:
         at: dict[str, Any] = {"revision": revision} if revision else {}
-        config = AutoConfig.from_pretrained(pretrained, **at)
+        config = any_config(pretrained, at)
         self.joint = "vision_config" in config.to_dict()  # such a model encodes texts as well
         self.processor = AutoImageProcessor.from_pretrained(pretrained, backend="pil", **at)  # type: ignore[no-untyped-call]
         self.model = AutoModel.from_pretrained(pretrained, **at).to(device).eval()

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from transformers import AutoModel, AutoTokenizer
 
+from reward.vision_language import any_config
+
 REFERENCE = "mpnet"
 """The family of the encoder that TIFA names (sentence-transformers/all-mpnet-base-v2)."""
 
@@ -17,6 +19,7 @@ class Sentences:
     """The model with its words; its id holds a hash of the weights, whatever folder they lie in."""
 
     def __init__(self, pretrained: str, device: str = "cpu") -> None:
+        any_config(pretrained, {})
         self.tokenizer = AutoTokenizer.from_pretrained(pretrained)
         self.model = AutoModel.from_pretrained(pretrained).to(device).eval()
         self.device = device
