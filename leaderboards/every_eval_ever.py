@@ -14,6 +14,7 @@ from harness.headline import on_scale
 from harness.json_lines import json_line
 from harness.protocol import protocol_of, shown_task
 from harness.stored_run import StoredRun
+from leaderboards.record import sources
 
 SCHEMA = "0.3.0"
 SERVED = {"openai": "externally_managed", "folder": "unknown"}
@@ -85,15 +86,6 @@ def aggregate(stored: StoredRun, origin: Origin, name: str) -> Content:
     }
 
 
-def trained_on(run: Mapping[str, Any]) -> list[str]:
-    """What the run knows its model was trained on."""
-    training = run["training"] or {}
-    return [
-        *(run["model"].get("trained_on") or ()),
-        *(training.get("trained_on", ()) if training.get("updates") else ()),
-    ]
-
-
 def owner_of(model: str) -> tuple[str, str]:
     """Developer and name, where a model's id names both."""
     developer, slash, name = model.partition("/")
@@ -118,7 +110,7 @@ def model_info(run: Mapping[str, Any], origin: Origin) -> Content:
         "model_availability": origin.availability,
         **{name: model[name] for name in ("revision", "weights_digest", "adapter_digest")},
         "arguments": model["args"],
-        "trained_on": ", ".join(trained_on(run)),
+        "trained_on": ", ".join(sources(model.get("trained_on") or (), run["training"])),
     }
     return {
         "name": owner_of(model["id"])[1],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harness.protocol import shown_task
@@ -71,11 +71,16 @@ def line_record(line: Line) -> Record:
 
 def trained_on(entry: Entry) -> list[str]:
     """What the model is known to have been trained on."""
-    training = entry.content["training"] or {}
-    if training.get("updates") == 0:
-        return sorted(entry.content["trained_on"])
-    named = training.get("trained_on") or ([training["task"]] if "task" in training else [])
-    return sorted({*entry.content["trained_on"], *map(str, named)})
+    return sources(entry.content["trained_on"], entry.content["training"])
+
+
+def sources(named: Iterable[str], training: Mapping[str, Any] | None) -> list[str]:
+    """What a model itself or somebody names, and what its training was on, unless there was no update yet."""
+    known = training or {}
+    if known.get("updates") == 0:
+        return sorted(named)
+    own = known.get("trained_on") or ([known["task"]] if "task" in known else [])
+    return sorted({*named, *map(str, own)})
 
 
 def overlap(entry: Entry) -> str:
