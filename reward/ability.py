@@ -69,8 +69,9 @@ def check_able(verifier: Verifier, kind: str, asker: str) -> None:
 
 
 def others(kind: str, verifier: Verifier) -> str:
-    """The verifiers that answer a kind, this one left out."""
-    names = [name for name, able in ABILITIES.items() if kind in able and name != verifier.record.get("name")]
+    """The verifiers that answer a kind, this one left out, and `self`, which is there only where a model draws."""
+    left_out = ("self", verifier.record.get("name"))
+    names = [name for name, able in ABILITIES.items() if kind in able and name not in left_out]
     return f"verifiers that answer this: {', '.join(names)}"
 
 

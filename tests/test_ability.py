@@ -47,7 +47,7 @@ def test_every_verifier_and_reward_says_what_it_answers_and_asks() -> None:
 @pytest.mark.parametrize(
     ("verifier", "kind", "told"),
     [
-        ("ocr", "questions", "answer this: pixels, tiny, self, local, http, http-batch; .* serves: lettering"),
+        ("ocr", "questions", "verifiers that answer this: pixels, tiny, local, http, http-batch; .* serves: lettering"),
         ("clip", "questions", "answers only how like a picture is to a text; verifiers that answer this: pixels"),
         ("detector", "vqascore", "rewards that it serves: detector"),
         ("tiny", "lettering", "local, http, http-batch, ocr; .* questions, vqascore"),
